@@ -1,0 +1,35 @@
+//! The vocabulary of bedplate and its storage ports.
+//!
+//! Everything here is plain data and small traits. This crate knows no I/O, no HTTP, no SQL and no
+//! AWS; every other crate may use it, and it uses none of them.
+//!
+//! | module | what it names |
+//! |---|---|
+//! | [`call`] | a call, its operation, dialect and names |
+//! | [`content`] | bytes that people wrote: cannot be formatted or logged |
+//! | [`principal`], [`key`] | who calls, and the keys they hold |
+//! | [`usage`], [`money`] | what was used, and what it cost |
+//! | [`refusal`] | the one currency of failure: code, stage, fault, retry |
+//! | [`record`] | what is written down about a call and its attempts |
+//! | [`view`] | how a stage reads and edits a native body |
+//! | [`ports`] | storage ports |
+//! | [`clock`], [`ids`] | time and chance, as parameters |
+//! | [`setting`] | leaf types of configuration: durations, sizes, secrets by reference |
+
+pub mod call;
+pub mod clock;
+pub mod content;
+pub mod ids;
+pub mod key;
+pub mod money;
+pub mod ports;
+pub mod principal;
+pub mod record;
+pub mod refusal;
+pub mod secret;
+pub mod setting;
+pub mod usage;
+pub mod view;
+
+/// A boxed future, for the few places where a trait object answers later.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,133 @@
+//! Storage ports. Crate `store` implements them; one conformance suite runs on every
+//! implementation.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::call::CallId;
+use crate::clock::Timestamp;
+use crate::key::{KeyId, StoredKey};
+use crate::money::Cost;
+use crate::record::{Ending, Outcome};
+use crate::refusal::Code;
+use crate::usage::Usage;
+
+/// A store that could not do what was asked. "Not found" is never an error.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Cannot be reached, or did not answer in time: trying again may help.
+    #[error("the ledger is unavailable: {0}")]
+    Unavailable(String),
+    /// The disk is full, or the database refuses to write.
+    #[error("the ledger cannot write: {0}")]
+    ReadOnly(String),
+    /// What is stored is not what this version wrote or can read.
+    #[error("the ledger cannot be read: {0}")]
+    Corrupt(String),
+    /// Something of that name is there already.
+    #[error("the ledger already has {0}")]
+    Conflict(String),
+}
+
+/// The keys that bedplate issued.
+#[async_trait]
+pub trait Keys: Send + Sync {
+    /// Stores a new key and gives its version.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the id, the access key id or the token's hash is taken.
+    async fn insert_key(&self, key: &StoredKey) -> Result<i64, StoreError>;
+
+    /// Every key, oldest first.
+    async fn list_keys(&self) -> Result<Vec<StoredKey>, StoreError>;
+
+    async fn key(&self, id: &KeyId) -> Result<Option<StoredKey>, StoreError>;
+
+    /// Disables a key at `at`; `false` when there is no such key. Disabling twice keeps the first
+    /// moment.
+    async fn disable_key(&self, id: &KeyId, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Lets a key expire at `at` unless it expires earlier; `false` when there is no such key.
+    async fn expire_key(&self, id: &KeyId, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Keys whose version is greater than `after`, in order of version: what a running gateway asks
+    /// every 250 ms. At most 10,000 at once.
+    async fn keys_changed(&self, after: i64) -> Result<Vec<StoredKey>, StoreError>;
+}
+
+/// Calls, their attempts, and what they came to.
+#[async_trait]
+pub trait Calls: Send + Sync {
+    /// Writes a batch, all or nothing. A call that is already there is left as it is, so a batch
+    /// may be written twice.
+    async fn append(&self, batch: &[Outcome]) -> Result<(), StoreError>;
+
+    async fn call(&self, id: CallId) -> Result<Option<Outcome>, StoreError>;
+
+    /// The newest calls that match, newest first.
+    async fn recent(&self, filter: &CallFilter, limit: u32) -> Result<Vec<Outcome>, StoreError>;
+
+    /// Sums by day, team, feature, environment and model, from the roll-ups (which outlive the rows), oldest first.
+    async fn totals(&self, since: Timestamp, until: Timestamp) -> Result<Vec<Total>, StoreError>;
+
+    /// Drops whole days of calls that ended before `before`; gives the number of days dropped.
+    /// Roll-ups stay.
+    async fn retain(&self, before: Timestamp) -> Result<u32, StoreError>;
+}
+
+/// Which calls are asked for. `None` means any.
+#[derive(Clone, Debug, Default)]
+pub struct CallFilter {
+    pub since: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+    pub team: Option<String>,
+    pub feature: Option<String>,
+    pub key: Option<KeyId>,
+    pub chain: Option<String>,
+    pub code: Option<Code>,
+    pub ending: Option<Ending>,
+    /// Only calls after this one, for `tail`.
+    pub after: Option<CallId>,
+}
+
+/// One line of roll-ups.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Total {
+    /// Midnight UTC.
+    pub day: Timestamp,
+    pub team: String,
+    pub feature: String,
+    pub environment: String,
+    pub model: String,
+    pub calls: u64,
+    pub refused: u64,
+    pub usage: Usage,
+    pub cost: Cost,
+    /// Calls whose cost is not fully known.
+    pub unpriced: u64,
+}
+
+/// The whole ledger of one deployment.
+#[async_trait]
+pub trait Ledger: Keys + Calls {
+    /// Answers when the ledger can be read; for readiness.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Which schema version the database has.
+    async fn schema_version(&self) -> Result<i64, StoreError>;
+
+    /// What kind it is, for people: `sqlite .bedplate/bedplate.db`, `postgres db.example:5432/bedplate`.
+    fn describe(&self) -> String;
+
+    /// Writes everything that is pending to disk and closes.
+    async fn close(&self);
+}
+
+/// Where settled calls go besides the ledger: metrics, call log, invocation log, traces.
+///
+/// Called exactly once a call, on the thread that served it: a sink must not block and must not
+/// fail. One that writes does so elsewhere, from a bounded queue, and counts what it had to drop.
+pub trait Sink: Send + Sync {
+    fn settle(&self, outcome: &Arc<Outcome>);
+}

@@ -1,0 +1,144 @@
+//! What is written down about a call: one row for the call, one for each attempt. No content.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::call::{CallId, Dialect, Operation};
+use crate::clock::Timestamp;
+use crate::key::KeyId;
+use crate::money::Cost;
+use crate::refusal::{Code, Stage};
+use crate::usage::{Usage, UsageBasis};
+
+/// Everything the ledger keeps of one call. Settled once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub call: CallRow,
+    pub attempts: Vec<AttemptRow>,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// Answered in full.
+    Answered,
+    /// Refused by us.
+    Refused,
+    /// The upstream answered with an error, which was passed on.
+    Failed,
+    /// A stream that ended with an error event after it had begun.
+    Cut,
+    /// The caller hung up; what was used until the upstream ended, or was let go, is counted.
+    Abandoned,
+}
+
+impl Ending {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Cut => "cut",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallRow {
+    pub id: CallId,
+    pub admitted_at: Timestamp,
+    pub dialect: Dialect,
+    /// `None` when the path belongs to no operation.
+    pub operation: Option<Operation>,
+    /// The model (or guardrail) as the caller named it; at most 2,048 characters; may be empty.
+    pub model: String,
+    /// `None` when the caller was not recognised.
+    pub key: Option<KeyId>,
+    pub team: Arc<str>,
+    pub feature: Arc<str>,
+    pub environment: Arc<str>,
+    /// Opaque; from `x-bedplate-user`.
+    pub user: Option<String>,
+    /// Groups the calls of one prompt chain or agent run; from `x-bedplate-chain`.
+    pub chain: Option<String>,
+    /// W3C trace id, 32 hexadecimal digits.
+    pub trace: Option<String>,
+    pub ending: Ending,
+    /// The HTTP status sent, or that would have been sent.
+    pub status: u16,
+    /// Set for refusals and for broken streams.
+    pub code: Option<Code>,
+    pub stage: Option<Stage>,
+    /// The error's AWS name, ours or the upstream's: `ThrottlingException`.
+    pub error: Option<String>,
+    pub usage: Usage,
+    pub basis: UsageBasis,
+    pub cost: Cost,
+    pub stop_reason: Option<String>,
+    pub timings: Timings,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    /// What was changed in the request, in words: `requestMetadata +112 bytes`.
+    pub edits: Vec<String>,
+}
+
+/// One upstream request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptRow {
+    /// From 1.
+    pub n: u16,
+    pub provider: Arc<str>,
+    pub region: Arc<str>,
+    /// Twelve digits, or empty when unknown.
+    pub account: Arc<str>,
+    /// The model or profile that was called.
+    pub target: Arc<str>,
+    /// The service tier the upstream said it used; empty when it said none.
+    pub tier: String,
+    /// 0 when no answer came.
+    pub status: u16,
+    pub upstream_request_id: Option<String>,
+    pub code: Option<Code>,
+    /// The upstream's error name.
+    pub error: Option<String>,
+    pub usage: Usage,
+    pub basis: UsageBasis,
+    /// Which price book: its date, and `+overrides` when an operator's file changed it.
+    pub price_version: Arc<str>,
+    pub cost: Cost,
+    pub timings: AttemptTimings,
+}
+
+/// Microseconds from the start of the call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Timings {
+    /// Until the request's body had been read.
+    pub body_read: Option<u64>,
+    /// Until the call was admitted, composed and cleared.
+    pub cleared: Option<u64>,
+    /// Until the first bytes of the answer went to the caller.
+    pub first_byte: Option<u64>,
+    /// Until the first token of a stream.
+    pub first_token: Option<u64>,
+    /// All of it.
+    pub total: u64,
+    /// What bedplate itself added: the total less the time spent waiting for the caller's body and
+    /// for the upstream.
+    pub overhead: u64,
+}
+
+/// Microseconds from the start of the attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct AttemptTimings {
+    /// `None` when a kept connection was used.
+    pub connect: Option<u64>,
+    pub first_byte: Option<u64>,
+    pub first_token: Option<u64>,
+    pub total: u64,
+    /// What the upstream says it took, in milliseconds.
+    pub upstream_latency_ms: Option<u64>,
+}
