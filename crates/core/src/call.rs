@@ -24,6 +24,13 @@ impl CallId {
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
+    /// The id of the call's own span in a trace: the random end of the call id.
+    pub fn span(self) -> [u8; 8] {
+        let mut span = [0; 8];
+        span.copy_from_slice(&self.0.as_bytes()[8..]);
+        span
+    }
+
     /// When the call began, to the millisecond; part of the id.
     pub fn began(self) -> Timestamp {
         let (secs, nanos) = self.0.get_timestamp().map_or((0, 0), |t| t.to_unix());

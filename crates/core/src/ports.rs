@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::BoxFuture;
 use crate::call::CallId;
 use crate::clock::Timestamp;
 use crate::key::{KeyId, StoredKey};
@@ -129,5 +130,27 @@ pub trait Ledger: Keys + Calls {
 /// Called exactly once a call, on the thread that served it: a sink must not block and must not
 /// fail. One that writes does so elsewhere, from a bounded queue, and counts what it had to drop.
 pub trait Sink: Send + Sync {
+    /// A call has begun; one [`Sink::settle`] will follow.
+    fn begun(&self) {}
+
     fn settle(&self, outcome: &Arc<Outcome>);
+}
+
+/// Where settled calls enter the ledger. Bounded: a call takes a place before it is admitted, so that
+/// its record can never be turned away at the end.
+pub trait Intake: Send + Sync {
+    /// Takes a place, if there is one now.
+    fn try_reserve(&self) -> bool;
+
+    /// Waits for a place.
+    ///
+    /// # Errors
+    /// When the ledger takes no records; the caller bounds the wait.
+    fn reserve(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Fills a place. Never blocks, never loses.
+    fn settle(&self, outcome: Arc<Outcome>);
+
+    /// Gives a place back unused.
+    fn release(&self);
 }

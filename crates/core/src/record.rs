@@ -67,6 +67,8 @@ pub struct CallRow {
     pub chain: Option<String>,
     /// W3C trace id, 32 hexadecimal digits.
     pub trace: Option<String>,
+    /// The caller's span, 16 hexadecimal digits; the call's own span is [`CallId::span`].
+    pub parent_span: Option<String>,
     pub ending: Ending,
     /// The HTTP status sent, or that would have been sent.
     pub status: u16,

@@ -1,1 +1,34 @@
-//! pipeline
+//! What happens to a call, in order.
+//!
+//! Six phases, whose names sort in the order of events:
+//!
+//! > **admit** (who, may they) → **compose** (what the model will be sent) → **guard** (may it go in)
+//! > → **invoke** (an answer) → **review** (may it go out) → **settle** (write it down, once)
+//!
+//! [`Pipeline::run`] is the whole order. What a phase proves is a value that only it can make:
+//! [`Call`] → `Admitted` → `Composed` → `Cleared` → [`Reply`]. This crate knows no HTTP, no SQL, no
+//! dialect and no provider; those come in through [`Provider`], [`Native`], [`Evidence`] and the
+//! storage ports of `core`.
+
+mod admit;
+mod call;
+mod compose;
+mod guard;
+mod invoke;
+mod pipeline;
+mod provider;
+mod reply;
+mod review;
+mod settle;
+
+pub use admit::keyring::{Keyring, Presented};
+pub use call::{Call, Evidence, Native, Tags};
+pub use compose::routes::Routes;
+pub use invoke::deadline::{Deadlines, Timeouts};
+pub use pipeline::{Drain, Pipeline, Refused};
+pub use provider::{
+    Answer, AnswerBody, Ask, Broke, Failed, Flow, Heard, Metered, Piece, Provider, ProviderFacts,
+};
+pub use reply::{Outflow, Reply, ReplyBody};
+pub use settle::record::Record;
+pub use settle::{Admission, Books};

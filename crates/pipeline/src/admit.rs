@@ -1,0 +1,81 @@
+//! Who calls, and may they.
+
+pub(crate) mod keyring;
+
+use std::sync::Arc;
+
+use bedplate_core::call::Operation;
+use bedplate_core::principal::Principal;
+use bedplate_core::refusal::{Code, Refusal};
+
+use crate::call::Call;
+use crate::settle::record::Record;
+
+/// A call whose caller is proven and allowed. Only [`admit`] makes one.
+pub(crate) struct Admitted {
+    pub(crate) call: Call,
+    pub(crate) principal: Principal,
+}
+
+/// Checks the proof, then the rights.
+pub(crate) fn admit(call: Call, record: &mut Record, allowed: &[Operation]) -> Result<Admitted, Refusal> {
+    call.evidence.verify(&call.key)?;
+    let principal = principal(&call)?;
+    record.admitted(&principal);
+    authorize(&call, allowed)?;
+    Ok(Admitted { call, principal })
+}
+
+/// Whom the call is counted on: the key's principal, with the feature the caller picked among those
+/// its key allows.
+fn principal(call: &Call) -> Result<Principal, Refusal> {
+    let mut principal = call.key.principal.clone();
+    if let Some(asked) = &call.tags.feature
+        && **asked != *principal.feature
+    {
+        match call.key.features.iter().find(|f| ***f == **asked) {
+            Some(feature) => principal.feature = Arc::clone(feature),
+            None => {
+                return Err(Refusal::new(
+                    Code::FeatureNotAllowed,
+                    format!("key {} may not name the feature `{asked}` in x-bedplate-feature", call.key.id),
+                ));
+            }
+        }
+    }
+    Ok(principal)
+}
+
+fn authorize(call: &Call, allowed: &[Operation]) -> Result<(), Refusal> {
+    let op = call.operation;
+    if op == Operation::InvokeModelWithBidirectionalStream {
+        return Err(Refusal::new(
+            Code::OperationNotAllowed,
+            "bedplate does not carry bidirectional streams: each input frame is signed with the caller's key",
+        ));
+    }
+    if op.by_permission() && !allowed.contains(&op) {
+        return Err(Refusal::new(
+            Code::OperationNotAllowed,
+            format!("the operation {op} is not allowed here: an operator can add it to `[operations] allow`"),
+        ));
+    }
+    if names_a_model(op) && !call.key.allows_model(&call.name) {
+        return Err(Refusal::new(
+            Code::ModelNotAllowed,
+            format!("key {} may not call the model `{}`", call.key.id, call.name),
+        ));
+    }
+    Ok(())
+}
+
+fn names_a_model(op: Operation) -> bool {
+    matches!(
+        op,
+        Operation::Converse
+            | Operation::ConverseStream
+            | Operation::InvokeModel
+            | Operation::InvokeModelWithResponseStream
+            | Operation::CountTokens
+    )
+}

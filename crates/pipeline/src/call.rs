@@ -1,0 +1,58 @@
+//! What a door hands over.
+
+use std::sync::Arc;
+
+use bedplate_core::call::{Headers, Operation};
+use bedplate_core::content::Content;
+use bedplate_core::key::Key;
+use bedplate_core::refusal::Refusal;
+use bedplate_core::view::{Edits, View};
+
+/// A call whose request has been read, not yet admitted.
+pub struct Call {
+    pub operation: Operation,
+    /// The model, profile or guardrail as the caller named it, decoded once. Empty for lists.
+    pub name: String,
+    /// The path as it came, percent-encoded.
+    pub path: String,
+    /// The query as it came, without `?` and without what belongs to the caller's signature.
+    pub query: String,
+    /// What goes upstream beside the body: content type, accept, `x-amzn-bedrock-*`.
+    pub headers: Headers,
+    pub body: Box<dyn Native>,
+    /// The key that was found by what the caller presented.
+    pub key: Arc<Key>,
+    /// The proof that the caller holds that key.
+    pub evidence: Box<dyn Evidence>,
+    pub tags: Tags,
+}
+
+/// What a caller says about a call.
+#[derive(Clone, Debug, Default)]
+pub struct Tags {
+    /// `x-bedplate-feature`: one of the features the key may name.
+    pub feature: Option<String>,
+    /// `x-bedplate-user`: opaque.
+    pub user: Option<String>,
+    /// `x-bedplate-chain`: groups the calls of one prompt chain or agent run.
+    pub chain: Option<String>,
+    /// W3C trace id and parent span id of `traceparent`, in lower-case hexadecimal.
+    pub trace: Option<(String, String)>,
+}
+
+/// Proof that the caller holds a key: a signature over the request, or the token itself.
+pub trait Evidence: Send + Sync {
+    /// # Errors
+    /// `BP1003` and its neighbours when the proof does not hold for `key`.
+    fn verify(&self, key: &Key) -> Result<(), Refusal>;
+}
+
+/// A body in its native form: read through a view, sent with edits. Crate `wire` knows how.
+pub trait Native: Send + Sync {
+    fn content(&self) -> &Content;
+
+    fn view(&self) -> &dyn View;
+
+    /// SHA-256 of the body once `edits` are applied.
+    fn sha256(&self, edits: &Edits) -> [u8; 32];
+}

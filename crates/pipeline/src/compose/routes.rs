@@ -1,0 +1,143 @@
+//! Which provider serves a name.
+
+use std::sync::Arc;
+
+use bedplate_core::call::Operation;
+use bedplate_core::refusal::{Code, Refusal};
+
+use crate::provider::Provider;
+
+/// The providers, in the order of configuration. The first serves bare model ids.
+pub struct Routes {
+    providers: Vec<Arc<dyn Provider>>,
+}
+
+impl Routes {
+    pub fn new(providers: Vec<Arc<dyn Provider>>) -> Self {
+        Self { providers }
+    }
+
+    pub fn providers(&self) -> &[Arc<dyn Provider>] {
+        &self.providers
+    }
+
+    /// An ARN goes to the provider of its region and account; a name with a `.` (a Bedrock id) and
+    /// everything that names no model goes to the first provider.
+    ///
+    /// # Errors
+    /// `BP2001` for a name that is neither, and for an ARN of a region that no provider serves.
+    pub fn provider(&self, op: Operation, name: &str) -> Result<Arc<dyn Provider>, Refusal> {
+        let found = if let Some(arn) = Arn::read(name) {
+            self.of_arn(&arn)
+        } else if op.is_catalogue() || !by_model(op) || name.contains('.') {
+            self.providers.first()
+        } else {
+            None
+        };
+        found
+            .map(Arc::clone)
+            .ok_or_else(|| Refusal::of(Code::UnknownModel).because(format_args!("no provider for `{name}`")))
+    }
+
+    fn of_arn(&self, arn: &Arn<'_>) -> Option<&Arc<dyn Provider>> {
+        let in_region = |p: &&Arc<dyn Provider>| *p.facts().region == *arn.region;
+        let of_account = |p: &&Arc<dyn Provider>| {
+            let account = &*p.facts().account;
+            account.is_empty() || arn.account.is_empty() || *account == *arn.account
+        };
+        // the account that is configured wins over one that is left open
+        self.providers
+            .iter()
+            .filter(in_region)
+            .find(|p| !arn.account.is_empty() && *p.facts().account == *arn.account)
+            .or_else(|| self.providers.iter().filter(in_region).find(of_account))
+    }
+}
+
+/// Whether the name of such a call is a model's.
+fn by_model(op: Operation) -> bool {
+    !matches!(
+        op,
+        Operation::ApplyGuardrail
+            | Operation::InvokeGuardrailChecks
+            | Operation::StartAsyncInvoke
+            | Operation::GetAsyncInvoke
+            | Operation::ListAsyncInvokes
+    )
+}
+
+/// The parts of an ARN that choose a provider.
+struct Arn<'a> {
+    region: &'a str,
+    account: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    /// `arn:PARTITION:SERVICE:REGION:ACCOUNT:…`
+    fn read(name: &'a str) -> Option<Self> {
+        let mut parts = name.strip_prefix("arn:")?.splitn(5, ':');
+        let (_partition, _service) = (parts.next()?, parts.next()?);
+        let (region, account) = (parts.next()?, parts.next()?);
+        parts.next().map(|_resource| Self { region, account })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Deadlines;
+    use crate::provider::{Answer, Ask, Failed, ProviderFacts};
+    use bedplate_core::BoxFuture;
+
+    struct Named(ProviderFacts);
+
+    impl Provider for Named {
+        fn facts(&self) -> &ProviderFacts {
+            &self.0
+        }
+
+        fn attempt(self: Arc<Self>, _: Ask, _: Deadlines) -> BoxFuture<'static, Result<Answer, Failed>> {
+            unreachable!("routing calls nobody")
+        }
+    }
+
+    fn routes(list: &[(&str, &str, &str)]) -> Routes {
+        let provider = |(name, region, account): &(&str, &str, &str)| {
+            let (name, region, account) = ((*name).into(), (*region).into(), (*account).into());
+            Arc::new(Named(ProviderFacts { name, region, account, stamps: true })) as Arc<dyn Provider>
+        };
+        Routes::new(list.iter().map(provider).collect())
+    }
+
+    fn chosen(routes: &Routes, op: Operation, name: &str) -> Result<String, Code> {
+        routes.provider(op, name).map(|p| p.facts().name.to_string()).map_err(|r| r.code)
+    }
+
+    #[test]
+    fn bare_ids_go_first_and_arns_by_region_and_account() {
+        let r = routes(&[
+            ("use1", "us-east-1", ""),
+            ("euc1", "eu-central-1", "111111111111"),
+            ("euc1b", "eu-central-1", "222222222222"),
+        ]);
+        let ask = |name| chosen(&r, Operation::Converse, name);
+        assert_eq!(ask("us.amazon.nova-lite-v1:0"), Ok("use1".into()));
+        assert_eq!(
+            ask("arn:aws:bedrock:eu-central-1::foundation-model/amazon.nova-lite-v1:0"),
+            Ok("euc1".into())
+        );
+        let profile = |account| format!("arn:aws:bedrock:eu-central-1:{account}:inference-profile/x");
+        assert_eq!(ask(&profile("222222222222")), Ok("euc1b".into()));
+        assert_eq!(ask(&profile("333333333333")), Err(Code::UnknownModel));
+        assert_eq!(ask("arn:aws:bedrock:ap-south-1::foundation-model/x"), Err(Code::UnknownModel));
+        assert_eq!(ask("no-such-alias"), Err(Code::UnknownModel));
+    }
+
+    #[test]
+    fn what_names_no_model_goes_to_the_first() {
+        let r = routes(&[("use1", "us-east-1", "")]);
+        assert_eq!(chosen(&r, Operation::ApplyGuardrail, "gr0abc"), Ok("use1".into()));
+        assert_eq!(chosen(&r, Operation::ListFoundationModels, ""), Ok("use1".into()));
+        assert_eq!(chosen(&r, Operation::GetFoundationModel, "odd"), Ok("use1".into()));
+    }
+}

@@ -1,0 +1,73 @@
+//! An answer.
+
+pub(crate) mod deadline;
+pub(crate) mod inflight;
+
+use std::sync::Arc;
+
+use bedplate_core::refusal::{Code, Refusal, Retry};
+
+use crate::guard::Cleared;
+use crate::invoke::deadline::{Deadlines, Timeouts};
+use crate::invoke::inflight::{Attempting, InFlight};
+use crate::pipeline::{Drain, Refused};
+use crate::provider::{Answer, Ask, Failed};
+use crate::settle::record::Record;
+
+/// An answer and what settles it. Only [`invoke`] makes one.
+pub(crate) struct Answered {
+    pub(crate) answer: Answer,
+    pub(crate) attempting: Attempting,
+    pub(crate) record: Record,
+}
+
+pub(crate) async fn invoke(
+    cleared: Cleared,
+    record: Record,
+    timeouts: Timeouts,
+    drain: Drain,
+) -> Result<Answered, Refused> {
+    let composed = cleared.0;
+    let call = composed.admitted.call;
+    let attempting = Attempting {
+        provider: composed.provider.facts().clone(),
+        target: Arc::clone(&composed.target),
+        began: record.tick(),
+        operation: call.operation,
+        max_tokens: call.body.view().max_tokens(),
+        body_bytes: call.body.content().len() as u64,
+        deadlines: Deadlines::starting_now(&timeouts),
+        drain,
+    };
+    let mut headers = call.headers;
+    for (name, value) in &composed.edits.headers {
+        headers.set(name, value.clone());
+    }
+    let ask = Ask {
+        operation: call.operation,
+        path: call.path,
+        query: call.query,
+        headers,
+        body: composed.edits.apply(call.body.content()),
+        sha256: call.body.sha256(&composed.edits),
+        target: composed.target,
+    };
+    let attempt = composed.provider.attempt(ask, attempting.deadlines.clone());
+    let (result, attempting, mut record) = InFlight::new(attempt, attempting, record).await;
+    match result {
+        Ok(answer) => Ok(Answered { answer, attempting, record }),
+        Err(failed) => {
+            record.attempt_failed(&attempting, &failed);
+            Err(Refused::new(refusal(failed), record))
+        }
+    }
+}
+
+fn refusal(failed: Failed) -> Refusal {
+    let retry = match failed.code {
+        // nothing was sent, so nothing was billed
+        Code::ConnectTimeout | Code::Unreachable | Code::NoUpstreamCredentials => Retry::Elsewhere,
+        _ => Retry::Never,
+    };
+    Refusal::of(failed.code).retry(retry).because(failed.cause)
+}

@@ -1,0 +1,48 @@
+//! Deadlines by phase.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long each phase of an attempt may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection stands, TLS included.
+    pub connect: Duration,
+    /// Until the first event of a stream, from the start of the attempt.
+    pub first_token: Duration,
+    /// Between two events of a stream.
+    pub idle: Duration,
+    /// All of it.
+    pub total: Duration,
+}
+
+/// The same, as moments, for one attempt.
+#[derive(Clone, Debug)]
+pub struct Deadlines {
+    pub connect: Instant,
+    pub first_token: Instant,
+    pub idle: Duration,
+    pub total: Instant,
+}
+
+impl Deadlines {
+    pub(crate) fn starting_now(timeouts: &Timeouts) -> Self {
+        let now = now();
+        Self {
+            connect: now + timeouts.connect.min(timeouts.total),
+            first_token: now + timeouts.first_token.min(timeouts.total),
+            idle: timeouts.idle,
+            total: now + timeouts.total,
+        }
+    }
+}
+
+/// Tokio's clock, which tests pause.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "timers need tokio's own clock; durations in records come from Clock"
+)]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,120 @@
+//! An attempt that outlives a caller who hangs up.
+//!
+//! AWS bills what a model generates, whether or not anybody still reads. So when the caller goes away
+//! while an attempt is under way, the attempt is moved to a task of its own, read to its end within a
+//! bound, and then settled with what it really used.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bedplate_core::BoxFuture;
+use bedplate_core::call::Operation;
+use bedplate_core::clock::Tick;
+use bedplate_core::record::Ending;
+
+use crate::invoke::deadline::{Deadlines, now};
+use crate::pipeline::Drain;
+use crate::provider::{Answer, AnswerBody, Failed, Flow, ProviderFacts};
+use crate::settle::record::Record;
+
+/// What is known about an attempt while it runs.
+pub(crate) struct Attempting {
+    pub(crate) provider: ProviderFacts,
+    pub(crate) target: Arc<str>,
+    pub(crate) began: Tick,
+    pub(crate) operation: Operation,
+    pub(crate) max_tokens: Option<u64>,
+    pub(crate) body_bytes: u64,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) drain: Drain,
+}
+
+type Attempt = BoxFuture<'static, Result<Answer, Failed>>;
+
+/// Waits for an attempt. Dropped before it is ready, it drains.
+pub(crate) struct InFlight {
+    attempt: Option<Attempt>,
+    held: Option<(Attempting, Record)>,
+}
+
+impl InFlight {
+    pub(crate) fn new(attempt: Attempt, attempting: Attempting, record: Record) -> Self {
+        Self { attempt: Some(attempt), held: Some((attempting, record)) }
+    }
+}
+
+impl Future for InFlight {
+    type Output = (Result<Answer, Failed>, Attempting, Record);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(attempt) = self.attempt.as_mut() else { return Poll::Pending };
+        let Poll::Ready(result) = attempt.as_mut().poll(cx) else { return Poll::Pending };
+        self.attempt = None;
+        match self.held.take() {
+            Some((attempting, record)) => Poll::Ready((result, attempting, record)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if let (Some(attempt), Some((attempting, record))) = (self.attempt.take(), self.held.take()) {
+            detach(drain_attempt(attempt, attempting, record));
+        }
+    }
+}
+
+/// The one home of detached work: it ends within the drain bound and settles a record.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the home of work that outlives its caller, bounded and settled"
+)]
+pub(crate) fn detach(work: impl Future<Output = ()> + Send + 'static) {
+    // outside a runtime (a test that drops by hand) the record settles itself when it is dropped
+    if tokio::runtime::Handle::try_current().is_ok() {
+        tokio::spawn(work);
+    }
+}
+
+async fn drain_attempt(attempt: Attempt, attempting: Attempting, mut record: Record) {
+    let until = now() + attempting.drain.bound;
+    match tokio::time::timeout_at(until.min(attempting.deadlines.total), attempt).await {
+        Ok(Ok(Answer { body: AnswerBody::Stream(flow), status, request_id, timings, .. })) => {
+            record.attempt_answered(status, request_id, None, timings);
+            drain_flow(flow, attempting, record, until).await;
+        }
+        Ok(Ok(answer)) => {
+            record.finish_whole(&attempting, answer, Some(Ending::Abandoned));
+        }
+        Ok(Err(failed)) => {
+            record.attempt_failed(&attempting, &failed);
+            record.finish(Ending::Abandoned, CLIENT_CLOSED, Some(failed.code));
+        }
+        Err(_) => {
+            record.attempt_abandoned(&attempting);
+            record.finish(Ending::Abandoned, CLIENT_CLOSED, None);
+        }
+    }
+}
+
+/// Reads a stream to its end, or until the bound, and settles.
+pub(crate) async fn drain_flow(
+    mut flow: Box<dyn Flow>,
+    attempting: Attempting,
+    mut record: Record,
+    until: tokio::time::Instant,
+) {
+    let until = until.min(attempting.deadlines.total);
+    let end = async { while let Some(Ok(_)) = std::future::poll_fn(|cx| flow.poll_piece(cx)).await {} };
+    // however it ends, what was counted stands; without usage it is an estimate
+    let _ = tokio::time::timeout_at(until, end).await;
+    let metered = flow.metered();
+    drop(flow);
+    record.attempt_metered(&attempting, metered);
+    record.finish(Ending::Abandoned, CLIENT_CLOSED, None);
+}
+
+/// What nginx made customary for a caller who hung up.
+pub(crate) const CLIENT_CLOSED: u16 = 499;

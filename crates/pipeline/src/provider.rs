@@ -1,0 +1,129 @@
+//! The port to what we call.
+//!
+//! To add a provider: a module in `upstream` that implements [`Provider`], and one arm where the
+//! composition root builds providers from configuration.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bedplate_core::BoxFuture;
+use bedplate_core::call::{Headers, Operation};
+use bedplate_core::content::Content;
+use bedplate_core::record::AttemptTimings;
+use bedplate_core::refusal::Code;
+use bedplate_core::usage::Usage;
+use bytes::Bytes;
+
+use crate::invoke::deadline::Deadlines;
+
+/// Something that answers calls: Bedrock in one region and account.
+pub trait Provider: Send + Sync {
+    fn facts(&self) -> &ProviderFacts;
+
+    /// Sends one request. The answer of a stream is given once its first event has come, so that an
+    /// exception before content is an answer with an error status, not a broken stream.
+    ///
+    /// # Errors
+    /// [`Failed`] when no answer came: not reached, too late, or unreadable.
+    fn attempt(self: Arc<Self>, ask: Ask, deadlines: Deadlines)
+    -> BoxFuture<'static, Result<Answer, Failed>>;
+}
+
+/// What is known of a provider without asking it.
+#[derive(Clone, Debug)]
+pub struct ProviderFacts {
+    pub name: Arc<str>,
+    pub region: Arc<str>,
+    /// Twelve digits; empty when not configured.
+    pub account: Arc<str>,
+    /// Whether calls get `requestMetadata` with team, feature, environment and call id.
+    pub stamps: bool,
+}
+
+/// One request to a provider.
+pub struct Ask {
+    pub operation: Operation,
+    /// Percent-encoded, as it goes on the wire.
+    pub path: String,
+    pub query: String,
+    pub headers: Headers,
+    /// The body in slices: what the caller sent, with our edits between.
+    pub body: Vec<Bytes>,
+    pub sha256: [u8; 32],
+    /// The model or profile that is called.
+    pub target: Arc<str>,
+}
+
+/// What came back, good or bad: an upstream's error is an answer too.
+pub struct Answer {
+    pub status: u16,
+    /// End-to-end headers only.
+    pub headers: Headers,
+    pub request_id: Option<String>,
+    /// The upstream's error name, when `status` is not 200: `ThrottlingException`.
+    pub error: Option<String>,
+    pub body: AnswerBody,
+    pub timings: AttemptTimings,
+}
+
+pub enum AnswerBody {
+    Whole(Content, Metered),
+    Stream(Box<dyn Flow>),
+}
+
+/// A stream of an answer, in the upstream's own bytes.
+pub trait Flow: Send {
+    /// The next piece. `None` says that the stream ended well; one that stops short, is damaged or
+    /// loses its connection ends with [`Broke`]. After either nothing more comes.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, Broke>>>;
+
+    /// What has been counted up to now.
+    fn metered(&self) -> Metered;
+}
+
+/// Bytes to forward, always whole events, and what was heard in them.
+pub struct Piece {
+    pub bytes: Bytes,
+    pub heard: Heard,
+}
+
+/// What a scanner noticed in a piece.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Content has begun.
+    pub content: bool,
+    /// The stream carries an exception, by its AWS name: `ThrottlingException`.
+    pub exception: Option<String>,
+}
+
+/// A stream that ended badly.
+#[derive(Debug)]
+pub struct Broke {
+    pub code: Code,
+    pub cause: String,
+}
+
+/// What a request used, as far as the upstream said.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metered {
+    /// `None`: the upstream said nothing (yet).
+    pub usage: Option<Usage>,
+    /// The service tier it echoed; empty when none.
+    pub tier: String,
+    pub stop_reason: Option<String>,
+    /// What the upstream says it took.
+    pub latency_ms: Option<u64>,
+    /// Bytes of generated content seen: bounds an estimate when usage never came.
+    pub output_bytes: u64,
+}
+
+/// An attempt without an answer.
+#[derive(Debug)]
+pub struct Failed {
+    pub code: Code,
+    pub cause: String,
+    pub request_id: Option<String>,
+    /// Whether the whole request had been sent: then the upstream may have worked, and bills.
+    pub sent: bool,
+    pub timings: AttemptTimings,
+}

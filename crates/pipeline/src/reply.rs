@@ -1,0 +1,18 @@
+//! What goes back through the door.
+
+use bedplate_core::call::Headers;
+use bedplate_core::content::Content;
+
+pub use crate::review::outflow::Outflow;
+
+/// An answer for the caller, in the caller's dialect. Its record is settled, or goes with the stream.
+pub struct Reply {
+    pub status: u16,
+    pub headers: Headers,
+    pub body: ReplyBody,
+}
+
+pub enum ReplyBody {
+    Whole(Content),
+    Stream(Outflow),
+}

@@ -1,0 +1,131 @@
+//! A stream on its way to the caller, and the record that it owns.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bedplate_core::record::Ending;
+use bedplate_core::refusal::{Code, Refusal};
+use bytes::Bytes;
+use tokio::time::{Instant, Sleep};
+
+use crate::invoke::deadline::now;
+use crate::invoke::inflight::{Attempting, CLIENT_CLOSED, detach, drain_flow};
+use crate::provider::{Flow, Piece};
+use crate::settle::record::Record;
+
+/// Pieces to forward as they come. Ends with `None`, or with one refusal that the door turns into its
+/// dialect's error event: never silently short. Dropped before its end, it drains the upstream and
+/// settles with what was used.
+pub struct Outflow {
+    /// `None` once the stream has ended and is settled.
+    open: Option<Open>,
+}
+
+struct Open {
+    flow: Box<dyn Flow>,
+    attempting: Attempting,
+    record: Record,
+    /// Set lazily: not moved for each piece, only looked at again when it fires.
+    timer: Pin<Box<Sleep>>,
+    last_piece: Instant,
+    began: bool,
+    exception: Option<String>,
+}
+
+impl Outflow {
+    pub(crate) fn new(flow: Box<dyn Flow>, attempting: Attempting, record: Record) -> Self {
+        let last_piece = now();
+        let first_look = (last_piece + attempting.deadlines.idle).min(attempting.deadlines.total);
+        let timer = Box::pin(tokio::time::sleep_until(first_look));
+        let open = Open { flow, attempting, record, timer, last_piece, began: false, exception: None };
+        Self { open: Some(open) }
+    }
+
+    /// The next bytes.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Refusal>>> {
+        let Some(open) = self.open.as_mut() else { return Poll::Ready(None) };
+        match open.flow.poll_piece(cx) {
+            Poll::Ready(Some(Ok(piece))) => Poll::Ready(Some(Ok(open.forward(piece)))),
+            Poll::Ready(Some(Err(broke))) => {
+                let refusal = Refusal::of(broke.code).because(broke.cause);
+                self.end(Some(refusal.code));
+                Poll::Ready(Some(Err(refusal)))
+            }
+            Poll::Ready(None) => {
+                self.end(None);
+                Poll::Ready(None)
+            }
+            Poll::Pending => match open.overdue(cx) {
+                Some(code) => {
+                    self.end(Some(code));
+                    Poll::Ready(Some(Err(Refusal::of(code))))
+                }
+                None => Poll::Pending,
+            },
+        }
+    }
+
+    /// Settles.
+    fn end(&mut self, code: Option<Code>) {
+        let Some(open) = self.open.take() else { return };
+        let Open { flow, attempting, mut record, exception, .. } = open;
+        record.attempt_metered(&attempting, flow.metered());
+        let ending = match (code, &exception) {
+            (None, None) => Ending::Answered,
+            _ => Ending::Cut,
+        };
+        record.cut_by(exception);
+        record.finish(ending, 200, code);
+    }
+}
+
+impl Open {
+    fn forward(&mut self, piece: Piece) -> Bytes {
+        // one reading of the clock a piece serves the idle timer and the record
+        self.last_piece = now();
+        if !self.began {
+            self.began = true;
+            self.record.first_byte();
+        }
+        if piece.heard.content {
+            self.record.first_token();
+        }
+        if piece.heard.exception.is_some() {
+            self.exception = piece.heard.exception;
+        }
+        self.record.sent(piece.bytes.len());
+        piece.bytes
+    }
+
+    /// The deadline that has passed, if one has; else sets the timer to the next.
+    fn overdue(&mut self, cx: &mut Context<'_>) -> Option<Code> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let now = now();
+            let (idle, total) =
+                (self.last_piece + self.attempting.deadlines.idle, self.attempting.deadlines.total);
+            if now >= total {
+                return Some(Code::TotalTimeout);
+            }
+            if now >= idle {
+                return Some(Code::IdleTimeout);
+            }
+            self.timer.as_mut().reset(idle.min(total));
+        }
+        None
+    }
+}
+
+impl Drop for Outflow {
+    fn drop(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        let Open { flow, attempting, mut record, .. } = open;
+        if attempting.drain.bound == Duration::ZERO {
+            record.attempt_metered(&attempting, flow.metered());
+            record.finish(Ending::Abandoned, CLIENT_CLOSED, None);
+        } else {
+            let until = now() + attempting.drain.bound;
+            detach(drain_flow(flow, attempting, record, until));
+        }
+    }
+}

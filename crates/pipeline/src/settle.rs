@@ -1,0 +1,49 @@
+//! Written down once: to the ledger, then to the other sinks, in their order.
+
+pub(crate) mod record;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bedplate_core::clock::Clock;
+use bedplate_core::ports::{Intake, Sink};
+use bedplate_core::refusal::{Code, Refusal, Retry};
+use bedplate_cost::PriceBook;
+
+/// Where records go, and what they are priced by.
+pub struct Books {
+    pub clock: Arc<dyn Clock>,
+    pub intake: Arc<dyn Intake>,
+    pub sinks: Vec<Arc<dyn Sink>>,
+    pub prices: Arc<PriceBook>,
+    /// How long admission waits for room in the ledger's queue.
+    pub wait: Duration,
+}
+
+/// Whether a record has a place in the ledger.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Admission {
+    Placed,
+    /// The ledger takes no records: the call is refused, and only the other sinks hear of it.
+    TurnedAway,
+}
+
+impl Books {
+    /// Takes a place in the ledger for a call that is about to begin.
+    ///
+    /// # Errors
+    /// `BP1301` when there is none within `wait`: usage is never dropped, so nothing is begun.
+    pub async fn reserve(&self) -> Result<(), Refusal> {
+        if self.intake.try_reserve() {
+            return Ok(());
+        }
+        let refused = |cause: String| {
+            Refusal::of(Code::LedgerUnavailable).retry(Retry::After(Duration::from_secs(2))).because(cause)
+        };
+        match tokio::time::timeout(self.wait, self.intake.reserve()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(e)) => Err(refused(e.to_string())),
+            Err(_) => Err(refused(format!("no room in the ledger's queue for {} ms", self.wait.as_millis()))),
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The record of one call: opened at its start, settled exactly once.
+
+use std::sync::Arc;
+
+use bedplate_core::call::{CallId, Dialect, Headers, Operation};
+use bedplate_core::clock::{Tick, Timestamp};
+use bedplate_core::content::Content;
+use bedplate_core::money::Cost;
+use bedplate_core::principal::Principal;
+use bedplate_core::record::{AttemptRow, AttemptTimings, CallRow, Ending, Outcome, Timings};
+use bedplate_core::refusal::{Code, Refusal};
+use bedplate_core::usage::{Usage, UsageBasis};
+use bedplate_core::view::Edits;
+use bedplate_cost::Ask as PriceAsk;
+
+use crate::call::Tags;
+use crate::invoke::inflight::Attempting;
+use crate::provider::{Answer, AnswerBody, Failed, Metered};
+use crate::settle::{Admission, Books};
+
+/// Written by the phases, read by nobody but the sinks. Dropped without being finished (a panic, a
+/// door that gave up) it settles itself.
+pub struct Record {
+    id: CallId,
+    books: Arc<Books>,
+    began: Tick,
+    admission: Admission,
+    /// `None` once settled.
+    outcome: Option<Box<Outcome>>,
+    /// Microseconds spent waiting for the caller's body and for the upstream.
+    waited: u64,
+    /// The attempt under way: what its answer said before its usage was known.
+    answered: Option<Answering>,
+}
+
+struct Answering {
+    status: u16,
+    request_id: Option<String>,
+    error: Option<String>,
+    timings: AttemptTimings,
+}
+
+impl Record {
+    /// Opens the record of a call whose place in the ledger is taken (or was refused).
+    pub fn open(books: Arc<Books>, id: CallId, at: Timestamp, began: Tick, admission: Admission) -> Self {
+        for sink in &books.sinks {
+            sink.begun();
+        }
+        let nobody: Arc<str> = Arc::from("");
+        let call = CallRow {
+            id,
+            admitted_at: at,
+            dialect: Dialect::Bedrock,
+            operation: None,
+            model: String::new(),
+            key: None,
+            team: Arc::clone(&nobody),
+            feature: Arc::clone(&nobody),
+            environment: nobody,
+            user: None,
+            chain: None,
+            trace: None,
+            parent_span: None,
+            ending: Ending::Abandoned,
+            status: 0,
+            code: None,
+            stage: None,
+            error: None,
+            usage: Usage::default(),
+            basis: UsageBasis::None,
+            cost: Cost::FREE,
+            stop_reason: None,
+            timings: Timings::default(),
+            bytes_in: 0,
+            bytes_out: 0,
+            edits: Vec::new(),
+        };
+        let outcome = Some(Box::new(Outcome { call, attempts: Vec::with_capacity(1) }));
+        Self { id, books, began, admission, outcome, waited: 0, answered: None }
+    }
+
+    pub fn id(&self) -> CallId {
+        self.id
+    }
+
+    /// What is called, as far as the path tells.
+    pub fn called(&mut self, operation: Operation, name: &str, tags: &Tags) {
+        self.write(|call| {
+            call.operation = Some(operation);
+            call.model = name.to_owned();
+            call.user.clone_from(&tags.user);
+            call.chain.clone_from(&tags.chain);
+            if let Some((trace, parent)) = &tags.trace {
+                call.trace = Some(trace.clone());
+                call.parent_span = Some(parent.clone());
+            }
+        });
+    }
+
+    /// The body has been read; `waited` is how long the caller took to send it.
+    pub fn body_read(&mut self, bytes: usize, waited: std::time::Duration) {
+        let at = self.elapsed();
+        self.waited += micros(waited);
+        self.write(|call| {
+            call.bytes_in = bytes as u64;
+            call.timings.body_read = Some(at);
+        });
+    }
+
+    /// Settles a refusal, with the status and error name that the door's dialect gives it.
+    pub fn refused(mut self, refusal: &Refusal, status: u16, error: &str) {
+        self.write(|call| {
+            call.stage = Some(refusal.code.stage());
+            call.error = Some(error.to_owned());
+        });
+        self.finish(Ending::Refused, status, Some(refusal.code));
+    }
+
+    pub(crate) fn tick(&self) -> Tick {
+        self.books.clock.tick()
+    }
+
+    pub(crate) fn admitted(&mut self, principal: &Principal) {
+        self.write(|call| {
+            call.key = Some(principal.key.clone());
+            call.team = Arc::clone(&principal.team);
+            call.feature = Arc::clone(&principal.feature);
+            call.environment = Arc::clone(&principal.environment);
+        });
+    }
+
+    pub(crate) fn composed(&mut self, edits: &Edits) {
+        self.write(|call| call.edits.clone_from(&edits.said));
+    }
+
+    pub(crate) fn cleared(&mut self) {
+        let at = self.elapsed();
+        self.write(|call| call.timings.cleared = Some(at));
+    }
+
+    pub(crate) fn first_byte(&mut self) {
+        let at = self.elapsed();
+        self.write(|call| call.timings.first_byte = Some(at));
+    }
+
+    pub(crate) fn first_token(&mut self) {
+        if self.outcome.as_ref().is_some_and(|o| o.call.timings.first_token.is_none()) {
+            let at = self.elapsed();
+            self.write(|call| call.timings.first_token = Some(at));
+        }
+    }
+
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.write(|call| call.bytes_out += bytes as u64);
+    }
+
+    /// The stream carried an exception of this AWS name.
+    pub(crate) fn cut_by(&mut self, exception: Option<String>) {
+        self.write(|call| call.error = exception);
+    }
+
+    /// An answer has begun; its usage comes later.
+    pub(crate) fn attempt_answered(
+        &mut self,
+        status: u16,
+        request_id: Option<String>,
+        error: Option<String>,
+        timings: AttemptTimings,
+    ) {
+        self.answered = Some(Answering { status, request_id, error, timings });
+    }
+
+    pub(crate) fn attempt_failed(&mut self, attempting: &Attempting, failed: &Failed) {
+        self.attempt_answered(0, failed.request_id.clone(), None, failed.timings);
+        // a request that was sent whole may have been worked on, and billed: its cost is unknown
+        let (usage, basis, cost) = if failed.sent && attempting.operation.metered() {
+            let usage = estimate(attempting, &Metered::default());
+            (usage, UsageBasis::Estimated, None)
+        } else {
+            (Usage::default(), UsageBasis::None, Some(Cost::FREE))
+        };
+        self.attempt(attempting, Some(failed.code), usage, basis, String::new(), cost);
+    }
+
+    /// The attempt was let go before it answered.
+    pub(crate) fn attempt_abandoned(&mut self, attempting: &Attempting) {
+        let usage = estimate(attempting, &Metered::default());
+        self.attempt_answered(0, None, None, AttemptTimings::default());
+        self.attempt(attempting, None, usage, UsageBasis::Estimated, String::new(), None);
+    }
+
+    /// The attempt is over and this is what it used.
+    pub(crate) fn attempt_metered(&mut self, attempting: &Attempting, metered: Metered) {
+        let op = attempting.operation;
+        let failed = self.answered.as_ref().is_some_and(|a| a.status != 200);
+        let (usage, basis) = match (&metered.usage, op.metered()) {
+            (Some(usage), _) => (usage.clone(), UsageBasis::Reported),
+            (None, true) if !failed => (estimate(attempting, &metered), UsageBasis::Estimated),
+            (None, false) if op.by_permission() && !failed => (Usage::default(), UsageBasis::Unmetered),
+            (None, _) => (Usage::default(), UsageBasis::None),
+        };
+        if let Some(answered) = &mut self.answered {
+            answered.timings.upstream_latency_ms = metered.latency_ms;
+        }
+        self.write(|call| call.stop_reason = metered.stop_reason);
+        self.attempt(attempting, None, usage, basis, metered.tier, None);
+    }
+
+    /// Settles a whole answer and gives back what goes to the caller. `ending` when it is not plain
+    /// from the status.
+    pub(crate) fn finish_whole(
+        mut self,
+        attempting: &Attempting,
+        answer: Answer,
+        ending: Option<Ending>,
+    ) -> (Headers, Content) {
+        let Answer { status, headers, request_id, error, body, timings } = answer;
+        let (content, metered) = match body {
+            AnswerBody::Whole(content, metered) => (content, metered),
+            AnswerBody::Stream(flow) => (Content::default(), flow.metered()),
+        };
+        self.first_byte();
+        self.sent(content.len());
+        self.attempt_answered(status, request_id, error.clone(), timings);
+        self.attempt_metered(attempting, metered);
+        let good = status < 400;
+        self.write(|call| {
+            call.error = error;
+            call.stage = (!good).then_some(Code::UpstreamError.stage());
+        });
+        let by_status = if good { Ending::Answered } else { Ending::Failed };
+        self.finish(ending.unwrap_or(by_status), status, (!good).then_some(Code::UpstreamError));
+        (headers, content)
+    }
+
+    pub(crate) fn finish(mut self, ending: Ending, status: u16, code: Option<Code>) {
+        self.write(|call| {
+            call.ending = ending;
+            call.status = status;
+            call.code = code;
+            if let Some(code) = code {
+                call.stage = Some(code.stage());
+            }
+        });
+        self.settle();
+    }
+
+    fn attempt(
+        &mut self,
+        attempting: &Attempting,
+        code: Option<Code>,
+        usage: Usage,
+        basis: UsageBasis,
+        tier: String,
+        cost: Option<Cost>,
+    ) {
+        let answered = self.answered.take().unwrap_or(Answering {
+            status: 0,
+            request_id: None,
+            error: None,
+            timings: AttemptTimings::default(),
+        });
+        let prices = &self.books.prices;
+        let cost = cost.unwrap_or_else(|| match basis {
+            UsageBasis::None | UsageBasis::Unmetered => Cost::FREE,
+            UsageBasis::Reported | UsageBasis::Estimated => {
+                let (model, region) = (&*attempting.target, &*attempting.provider.region);
+                prices.price(PriceAsk { model, region, tier: &tier, usage: &usage }).cost
+            }
+        });
+        // passed on unmetered: what it cost is not known to us
+        let cost = if basis == UsageBasis::Unmetered { Cost::Unknown(cost.priced()) } else { cost };
+        let mut timings = answered.timings;
+        timings.total = micros(self.books.clock.tick().since(attempting.began));
+        self.waited += timings.total;
+        let price_version = prices.version();
+        let Some(outcome) = &mut self.outcome else { return };
+        outcome.call.usage.add(&usage);
+        outcome.call.cost = outcome.call.cost.plus(cost);
+        outcome.call.basis = basis;
+        let n = u16::try_from(outcome.attempts.len() + 1).unwrap_or(u16::MAX);
+        outcome.attempts.push(AttemptRow {
+            n,
+            provider: Arc::clone(&attempting.provider.name),
+            region: Arc::clone(&attempting.provider.region),
+            account: Arc::clone(&attempting.provider.account),
+            target: Arc::clone(&attempting.target),
+            tier,
+            status: answered.status,
+            upstream_request_id: answered.request_id,
+            code,
+            error: answered.error,
+            usage,
+            basis,
+            price_version,
+            cost,
+            timings,
+        });
+    }
+
+    fn settle(&mut self) {
+        let Some(mut outcome) = self.outcome.take() else { return };
+        let total = micros(self.books.clock.tick().since(self.began));
+        outcome.call.timings.total = total;
+        outcome.call.timings.overhead = total.saturating_sub(self.waited);
+        let outcome: Arc<Outcome> = Arc::from(outcome);
+        if self.admission == Admission::Placed {
+            self.books.intake.settle(Arc::clone(&outcome));
+        }
+        for sink in &self.books.sinks {
+            sink.settle(&outcome);
+        }
+    }
+
+    fn write(&mut self, f: impl FnOnce(&mut CallRow)) {
+        if let Some(outcome) = &mut self.outcome {
+            f(&mut outcome.call);
+        }
+    }
+
+    fn elapsed(&self) -> u64 {
+        micros(self.books.clock.tick().since(self.began))
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if self.outcome.is_some() {
+            if std::thread::panicking() {
+                self.write(|call| {
+                    call.ending = Ending::Failed;
+                    call.status = 500;
+                    call.code = Some(Code::Bug);
+                });
+            }
+            self.settle();
+        }
+    }
+}
+
+/// Usage of an answer that never said it: the prompt by its bytes, the output by the bytes that were
+/// seen, bounded by what was asked for. Four bytes a token is the customary rule for English.
+fn estimate(attempting: &Attempting, metered: &Metered) -> Usage {
+    let bound = attempting.max_tokens.unwrap_or(u64::MAX);
+    Usage {
+        input: attempting.body_bytes.div_ceil(4),
+        output: metered.output_bytes.div_ceil(4).min(bound),
+        ..Usage::default()
+    }
+}
+
+fn micros(d: std::time::Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
+}
