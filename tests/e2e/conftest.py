@@ -1,0 +1,73 @@
+"""Fixtures: one gateway on the simulator and one on a recording upstream serve the whole session."""
+
+import os
+
+import pytest
+
+from gateway import Gateway, recorder_config
+from recorder import Recorder
+
+for name in [n for n in os.environ if n.startswith("AWS_")]:
+    del os.environ[name]
+os.environ.update(
+    AWS_EC2_METADATA_DISABLED="true", AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull
+)
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory):
+    """`bedplate up` with nothing configured: embedded ledger, simulator in process."""
+    with Gateway(tmp_path_factory.mktemp("simulated")) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def recorder():
+    upstream = Recorder()
+    yield upstream
+    upstream.stop()
+
+
+@pytest.fixture(scope="session")
+def _recorded(tmp_path_factory):
+    upstream = Recorder()
+    with Gateway(tmp_path_factory.mktemp("recorded"), recorder_config(upstream)) as gateway:
+        yield gateway, upstream
+    upstream.stop()
+
+
+@pytest.fixture
+def recorded(_recorded):
+    """A gateway whose only upstream is a recorder; request metadata off. Gives (gateway, recorder)."""
+    _recorded[1].clear()
+    return _recorded
+
+
+@pytest.fixture(scope="session")
+def _stamped(tmp_path_factory):
+    upstream = Recorder()
+    with Gateway(tmp_path_factory.mktemp("stamped"), recorder_config(upstream, metadata=True)) as gateway:
+        yield gateway, upstream
+    upstream.stop()
+
+
+@pytest.fixture
+def stamped(_stamped):
+    """As `recorded`, with request metadata on (the default)."""
+    _stamped[1].clear()
+    return _stamped
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts gateways that belong to one test: start(config, *arguments, **environment)."""
+    running = []
+
+    def start_one(config=None, *arguments, project=None, **environment):
+        gateway = Gateway(project or tmp_path / f"project{len(running)}", config, *arguments, **environment)
+        running.append(gateway)
+        return gateway.start()
+
+    yield start_one
+    for gateway in running:
+        gateway.kill()
