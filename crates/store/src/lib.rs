@@ -1,1 +1,16 @@
-//! store
+//! The ledger, behind the ports of [`bedplate_core::ports`]: SQLite for one machine, PostgreSQL for
+//! many nodes, mirrored file for file; and the [`Journal`], which writes calls in batches off the
+//! path of a call.
+//!
+//! Calls and attempts lie in partitions by UTC day of admission, so that retention drops whole
+//! tables. Sums by day, team, feature, environment and model are kept in the same transaction as
+//! the rows and outlive them.
+//!
+//! A new store: a folder beside `sqlite` with the same files, an arm in [`Config::open`], and a line
+//! in `tests/it/conformance.rs`.
+
+mod config;
+mod journal;
+
+pub use config::{Config, LedgerConfig};
+pub use journal::{Health, Journal, Ticket};
