@@ -1,1 +1,11 @@
-//! wire
+//! Formats without I/O: no sockets, no configuration, no policy.
+//!
+//! | module | it reads and writes |
+//! |---|---|
+//! | [`sigv4`] | AWS Signature Version 4, both ways, through one canonicaliser |
+//! | [`eventstream`] | the framing of streamed answers |
+//! | [`bedrock`] | paths, bodies, usage and errors of the Bedrock runtime and catalogue |
+
+pub mod bedrock;
+pub mod eventstream;
+pub mod sigv4;

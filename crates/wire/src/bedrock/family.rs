@@ -1,0 +1,123 @@
+//! Which family of models an id belongs to: it decides how native bodies are read.
+
+/// A family of native bodies.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Family {
+    Anthropic,
+    Nova,
+    /// Nova Canvas, Nova Reel and Titan Image: a task in, images out.
+    AmazonImage,
+    NovaEmbed,
+    TitanText,
+    TitanEmbed,
+    AmazonRerank,
+    CohereCommand,
+    CohereEmbed,
+    CohereRerank,
+    Llama,
+    Mistral,
+    Ai21,
+    DeepSeek,
+    /// OpenAI's own models; bodies in OpenAI's form.
+    OpenAi,
+    /// Others whose bodies are in OpenAI's form: Qwen, Moonshot, MiniMax, Z.AI, NVIDIA, Google, xAI, Writer.
+    OpenAiForm,
+    Stability,
+    TwelveLabs,
+    Luma,
+    /// Imported models, endpoints, application profiles that were not resolved: every known form is tried.
+    Unknown,
+}
+
+/// What stands before the provider in the id of an inference profile.
+pub const GEOGRAPHIES: &[&str] = &["global", "us", "eu", "apac", "jp", "au", "in", "us-gov", "ca", "sa"];
+
+/// The start of an id (after its geography) and its family. The first that fits counts.
+const STARTS: &[(&str, Family)] = &[
+    ("anthropic.", Family::Anthropic),
+    ("amazon.nova-canvas", Family::AmazonImage),
+    ("amazon.nova-reel", Family::AmazonImage),
+    ("amazon.titan-image", Family::AmazonImage),
+    ("amazon.titan-embed", Family::TitanEmbed),
+    ("amazon.titan", Family::TitanText),
+    ("amazon.rerank", Family::AmazonRerank),
+    ("cohere.embed", Family::CohereEmbed),
+    ("cohere.rerank", Family::CohereRerank),
+    ("cohere.", Family::CohereCommand),
+    ("meta.", Family::Llama),
+    ("mistral.", Family::Mistral),
+    ("ai21.", Family::Ai21),
+    ("deepseek.", Family::DeepSeek),
+    ("openai.", Family::OpenAi),
+    ("qwen.", Family::OpenAiForm),
+    ("moonshot.", Family::OpenAiForm),
+    ("moonshotai.", Family::OpenAiForm),
+    ("minimax.", Family::OpenAiForm),
+    ("zai.", Family::OpenAiForm),
+    ("nvidia.", Family::OpenAiForm),
+    ("google.", Family::OpenAiForm),
+    ("xai.", Family::OpenAiForm),
+    ("writer.", Family::OpenAiForm),
+    ("stability.", Family::Stability),
+    ("twelvelabs.", Family::TwelveLabs),
+    ("luma.", Family::Luma),
+];
+
+impl Family {
+    /// The family of a model id, an inference profile's id, or the ARN of either. The ARN of an
+    /// application profile tells nothing: resolve it first.
+    pub fn of(model: &str) -> Self {
+        let id = base_id(model);
+        if id.starts_with("amazon.nova") {
+            return match id {
+                id if id.contains("embed") => Self::NovaEmbed,
+                id if id.starts_with("amazon.nova-canvas") || id.starts_with("amazon.nova-reel") => {
+                    Self::AmazonImage
+                }
+                _ => Self::Nova,
+            };
+        }
+        STARTS.iter().find(|(start, _)| id.starts_with(start)).map_or(Self::Unknown, |(_, family)| *family)
+    }
+
+    /// Whether the answer of `InvokeModel` is priced by the query.
+    pub fn reranks(self) -> bool {
+        matches!(self, Self::AmazonRerank | Self::CohereRerank)
+    }
+}
+
+/// The base model's id: without ARN, without geography.
+///
+/// `arn:aws:bedrock:us-east-1:1:inference-profile/us.amazon.nova-lite-v1:0` → `amazon.nova-lite-v1:0`
+pub fn base_id(model: &str) -> &str {
+    let id = match model.starts_with("arn:") {
+        true => model.split_once('/').map_or(model, |(_, id)| id),
+        false => model,
+    };
+    match id.split_once('.') {
+        Some((geography, rest)) if GEOGRAPHIES.contains(&geography) => rest,
+        _ => id,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn geographies_and_arns_do_not_hide_the_family() {
+        for (id, family) in [
+            ("us.amazon.nova-lite-v1:0", Family::Nova),
+            ("us-gov.anthropic.claude-3-7-sonnet-20250219-v1:0", Family::Anthropic),
+            ("arn:aws:bedrock:us-east-1::foundation-model/cohere.embed-v4:0", Family::CohereEmbed),
+            ("arn:aws:bedrock:us-east-1:1:inference-profile/global.openai.gpt-5", Family::OpenAi),
+            ("amazon.nova-2-multimodal-embeddings-v1:0", Family::NovaEmbed),
+            ("amazon.nova-canvas-v1:0", Family::AmazonImage),
+            ("amazon.titan-embed-text-v2:0", Family::TitanEmbed),
+            ("arn:aws:bedrock:us-east-1:1:application-inference-profile/a1b2c3d4e5f6", Family::Unknown),
+            ("triage", Family::Unknown),
+        ] {
+            assert_eq!(Family::of(id), family, "{id}");
+        }
+    }
+}
