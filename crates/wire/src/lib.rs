@@ -8,4 +8,5 @@
 
 pub mod bedrock;
 pub mod eventstream;
+mod json;
 pub mod sigv4;

@@ -3,12 +3,20 @@
 //! [`answer`] reads whole answers, [`Meter`] streams. Numbers that cannot be (negative, broken, beyond
 //! 2⁴⁰) make the usage unknown; they are never zero.
 
+mod counts;
+mod glance;
+mod guardrail;
+mod meter;
+mod native;
+mod request;
+mod tally;
+
 use bedplate_core::call::{Headers, Operation};
-use bedplate_core::usage::Usage;
+use bedplate_core::usage::{Unit, Usage};
 
 use super::Family;
-
-mod meter;
+use crate::json;
+use tally::Tally;
 
 pub use meter::{Exception, Heard, Meter};
 
@@ -16,6 +24,9 @@ pub use meter::{Exception, Heard, Meter};
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Metered {
     pub usage: Option<Usage>,
+    /// The prompt's side of the usage, when a stream told it before it was cut; `None` when `usage` is
+    /// known.
+    pub prompt: Option<Usage>,
     /// The service tier that served: `default`, `flex`, `priority`, `reserved`.
     pub tier: Option<String>,
     pub stop_reason: Option<String>,
@@ -29,11 +40,100 @@ pub struct Metered {
 /// Reads a whole answer. `headers` are those of the answer, names in lower case; `request` is needed for
 /// what is priced by what was asked (documents to rerank, images to embed).
 pub fn answer(
-    _operation: Operation,
-    _family: Family,
-    _request: &[u8],
-    _headers: &Headers,
-    _response: &[u8],
+    operation: Operation,
+    family: Family,
+    request: &[u8],
+    headers: &Headers,
+    response: &[u8],
 ) -> Metered {
-    Metered::default()
+    match operation {
+        Operation::Converse => converse(response),
+        Operation::InvokeModel => invoke(family, request, headers, response),
+        Operation::ApplyGuardrail => units(json::utf8(response).ok().and_then(guardrail::applied)),
+        Operation::InvokeGuardrailChecks => units(json::utf8(response).ok().and_then(guardrail::checks)),
+        Operation::ConverseStream
+        | Operation::InvokeModelWithResponseStream
+        | Operation::InvokeModelWithBidirectionalStream
+        | Operation::CountTokens
+        | Operation::ListFoundationModels
+        | Operation::GetFoundationModel
+        | Operation::ListInferenceProfiles
+        | Operation::GetInferenceProfile
+        | Operation::StartAsyncInvoke
+        | Operation::GetAsyncInvoke
+        | Operation::ListAsyncInvokes => Metered::default(),
+    }
+}
+
+/// Reads a Converse answer.
+pub fn converse(response: &[u8]) -> Metered {
+    let mut tally = Tally::default();
+    if let Ok(text) = json::utf8(response) {
+        tally.converse(text);
+    }
+    // whole answers leave cached tokens out of `inputTokens`, whatever the family
+    tally.metered(false)
+}
+
+/// Reads the answer of InvokeModel: its body where that is text with usage in it, and the headers for what
+/// the body does not say.
+pub fn invoke(family: Family, request: &[u8], headers: &Headers, response: &[u8]) -> Metered {
+    let mut tally = Tally::default();
+    if is_text(family)
+        && let Ok(text) = json::utf8(response)
+    {
+        native::read(text, &mut tally);
+    }
+    if embeds(family) {
+        // an embedding has no output tokens; some models say only what went in
+        tally.counts.output.get_or_insert(0);
+        if family == Family::TitanEmbed
+            && tally.counts.input.is_none()
+            && headers.get("x-amzn-bedrock-input-token-count").is_none()
+            && let Ok(text) = json::utf8(response)
+        {
+            native::read(text, &mut tally);
+        }
+    }
+    tally.headers(headers);
+    let mut metered = tally.metered(false);
+    let found = request::units(family, request, response);
+    if !found.is_empty() {
+        metered.usage.get_or_insert_default().units.extend(found);
+    }
+    metered
+}
+
+fn units(found: Option<Vec<(Unit, u64)>>) -> Metered {
+    Metered { usage: found.map(|units| Usage { units, ..Usage::default() }), ..Metered::default() }
+}
+
+fn embeds(family: Family) -> bool {
+    matches!(family, Family::TitanEmbed | Family::CohereEmbed | Family::NovaEmbed | Family::TwelveLabs)
+}
+
+/// Whether the answer is text with usage in it; others are large and say nothing.
+fn is_text(family: Family) -> bool {
+    match family {
+        Family::Anthropic
+        | Family::Nova
+        | Family::TitanText
+        | Family::CohereCommand
+        | Family::Llama
+        | Family::Mistral
+        | Family::Ai21
+        | Family::DeepSeek
+        | Family::OpenAi
+        | Family::OpenAiForm
+        | Family::Unknown => true,
+        Family::AmazonImage
+        | Family::NovaEmbed
+        | Family::TitanEmbed
+        | Family::AmazonRerank
+        | Family::CohereEmbed
+        | Family::CohereRerank
+        | Family::Stability
+        | Family::TwelveLabs
+        | Family::Luma => false,
+    }
 }

@@ -1,11 +1,17 @@
 //! What a request body asks for, read once; the body itself stays as it came.
 
+mod limits;
+mod metadata;
+
 use bedplate_core::call::Operation;
 use bedplate_core::content::Content;
-use bedplate_core::refusal::Refusal;
+use bedplate_core::refusal::{Code, Refusal};
 use bedplate_core::view::{Edits, Stamped, View};
 
 use super::Family;
+use crate::json::{self, Fault};
+use limits::Limit;
+use metadata::{Header, Member};
 
 /// The header in which `InvokeModel` carries request metadata.
 pub const METADATA_HEADER: &str = "x-amzn-bedrock-request-metadata";
@@ -21,23 +27,218 @@ pub struct Asked<'a> {
     pub metadata: Option<&'a [u8]>,
 }
 
-/// Reads a request body.
+/// Reads a request body. Bodies that are not JSON pass unread where the operation takes any
+/// (`InvokeModel`); operations without a body (`GET`) are not read at all.
 ///
 /// # Errors
 /// `BP1203` when it is not the JSON object that the operation takes, or names a member that we read
 /// twice; `BP1205` when such a member has another type. Messages give line and column, never content.
-pub fn read(_asked: &Asked<'_>, _body: &Content) -> Result<Box<dyn View>, Refusal> {
-    Ok(Box::new(Opaque))
+pub fn read(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal> {
+    match asked.operation {
+        Operation::Converse | Operation::ConverseStream => converse(body),
+        Operation::InvokeModel | Operation::InvokeModelWithResponseStream => invoke(asked, body),
+        Operation::CountTokens
+        | Operation::ApplyGuardrail
+        | Operation::InvokeGuardrailChecks
+        | Operation::StartAsyncInvoke => {
+            members(body, OTHERS)?;
+            Ok(Box::new(Body { max_tokens: None, metadata: Metadata::Nowhere }))
+        }
+        Operation::ListFoundationModels
+        | Operation::GetFoundationModel
+        | Operation::ListInferenceProfiles
+        | Operation::GetInferenceProfile
+        | Operation::GetAsyncInvoke
+        | Operation::ListAsyncInvokes
+        | Operation::InvokeModelWithBidirectionalStream => {
+            Ok(Box::new(Body { max_tokens: None, metadata: Metadata::Nowhere }))
+        }
+    }
 }
 
-struct Opaque;
+/// Members of Converse that are read or will be; none may stand in a body twice.
+const CONVERSE: &[&str] = &[
+    "inferenceConfig",
+    "requestMetadata",
+    "messages",
+    "system",
+    "toolConfig",
+    "guardrailConfig",
+    "additionalModelRequestFields",
+    "additionalModelResponseFieldPaths",
+    "promptVariables",
+    "performanceConfig",
+    "serviceTier",
+    "outputConfig",
+];
 
-impl View for Opaque {
+/// Members of the other operations' bodies that may not stand there twice.
+const OTHERS: &[&str] =
+    &["input", "content", "source", "outputScope", "messages", "checks", "modelId", "modelInput"];
+
+struct Body {
+    max_tokens: Option<u64>,
+    metadata: Metadata,
+}
+
+/// Where request metadata goes.
+enum Metadata {
+    Member(Member),
+    Header(Header),
+    /// The operation takes none.
+    Nowhere,
+}
+
+impl View for Body {
     fn max_tokens(&self) -> Option<u64> {
-        None
+        self.max_tokens
     }
 
-    fn stamp(&self, _: &[(&str, &str)], _: &str, _: &mut Edits) -> Result<Stamped, Refusal> {
-        Ok(Stamped::default())
+    fn stamp(&self, ours: &[(&str, &str)], reserved: &str, edits: &mut Edits) -> Result<Stamped, Refusal> {
+        match &self.metadata {
+            Metadata::Member(member) => member.stamp(ours, reserved, edits),
+            Metadata::Header(header) => header.stamp(ours, reserved, edits),
+            Metadata::Nowhere => Ok(Stamped::default()),
+        }
+    }
+}
+
+fn converse(body: &Content) -> Result<Box<dyn View>, Refusal> {
+    let (text, picked) = members(body, CONVERSE)?;
+    let max_tokens = match picked.text(0) {
+        Some(config) => limits::nested("inferenceConfig", config, &["maxTokens"])?,
+        None => None,
+    };
+    let value = picked.values.get(1).copied().flatten().map(|raw| json::range_in(text, raw.get()));
+    // the text is one object: its last character that is no space is a brace
+    let tail = text.trim_ascii_end().len() - 1;
+    let member = Member { body: body.clone(), value, tail, empty: picked.empty };
+    Ok(Box::new(Body { max_tokens, metadata: Metadata::Member(member) }))
+}
+
+fn invoke(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal> {
+    let metadata = Metadata::Header(Header::new(asked.metadata));
+    if !asked.content_type.is_none_or(is_json) {
+        return Ok(Box::new(Body { max_tokens: None, metadata }));
+    }
+    let (_, picked) = members(body, limits::NATIVE)?;
+    let mut max_tokens = None;
+    for limit in limits::of(asked.family) {
+        let found = match limit {
+            Limit::Top(name) => limits::native(name).and_then(|place| picked.text(place)).map(|value| limits::whole_number(name, value)),
+            Limit::In(outer, inner) => match limits::native(outer).and_then(|place| picked.text(place)) {
+                Some(value) => limits::nested(outer, value, &[inner]).transpose(),
+                None => None,
+            },
+        };
+        match found {
+            Some(Ok(n)) => max_tokens = max_tokens.max(Some(n)),
+            // members of a model that we do not know may mean anything
+            Some(Err(e)) if asked.family != Family::Unknown => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(Box::new(Body { max_tokens, metadata }))
+}
+
+fn is_json(content_type: &[u8]) -> bool {
+    let essence = content_type.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+    essence.is_empty()
+        || essence.eq_ignore_ascii_case(b"application/json")
+        || essence.to_ascii_lowercase().ends_with(b"+json")
+}
+
+fn members<'a>(body: &'a Content, names: &[&'static str]) -> Result<(&'a str, json::Picked<'a>), Refusal> {
+    let text = json::utf8(body.expose()).map_err(bad_body)?;
+    let picked = json::pick(text, names).map_err(bad_body)?;
+    Ok((text, picked))
+}
+
+fn bad_body(fault: Fault) -> Refusal {
+    Refusal::new(Code::BadBody, format!("the body is not the JSON object that the operation takes: {fault}"))
+}
+
+fn bad_value(said: String) -> Refusal {
+    Refusal::new(Code::BadValue, said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn asked(operation: Operation, family: Family) -> Asked<'static> {
+        Asked { operation, family, content_type: None, metadata: None }
+    }
+
+    fn converse(body: &str) -> Result<Box<dyn View>, Refusal> {
+        read(&asked(Operation::Converse, Family::Nova), &Content::new(Bytes::from(body.to_owned())))
+    }
+
+    fn code(r: Result<Box<dyn View>, Refusal>) -> Option<Code> {
+        r.err().map(|e| e.code)
+    }
+
+    #[test]
+    fn converse_bodies_are_read_and_bad_ones_refused() {
+        let max = |body| converse(body).map(|v| v.max_tokens()).map_err(|e| e.code);
+        assert_eq!(max(r#"{"inferenceConfig":{"maxTokens":200}}"#), Ok(Some(200)));
+        assert_eq!(max(r#"{"inferenceConfig":{"max\u0054okens":2e2}}"#), Ok(Some(200)));
+        assert_eq!(max(r#"{"inferenceConfig":null}"#), Ok(None));
+        assert_eq!(max("{}"), Ok(None));
+        for bad in [
+            "",
+            "null",
+            "[]",
+            "\"x\"",
+            "{",
+            "{\"a\":\u{1}}",
+            r#"{"messages":[],"messages":[]}"#,
+            r#"{"inferenceConfig":{"maxTokens":1,"maxTokens":2}}"#,
+            r#"{"\u006dessages":[],"messages":[]}"#,
+        ] {
+            assert_eq!(max(bad), Err(Code::BadBody), "{bad}");
+        }
+        for bad in [
+            r#"{"inferenceConfig":7}"#,
+            r#"{"inferenceConfig":{"maxTokens":"7"}}"#,
+            r#"{"inferenceConfig":{"maxTokens":-1}}"#,
+            r#"{"inferenceConfig":{"maxTokens":1.5}}"#,
+            r#"{"inferenceConfig":{"maxTokens":1e99}}"#,
+        ] {
+            assert_eq!(max(bad), Err(Code::BadValue), "{bad}");
+        }
+    }
+
+    #[test]
+    fn native_bodies_say_their_limit_in_their_own_way() {
+        for (family, body, want) in [
+            (Family::Anthropic, r#"{"max_tokens":128}"#, Some(128)),
+            (Family::Nova, r#"{"inferenceConfig":{"maxTokens":5}}"#, Some(5)),
+            (Family::TitanText, r#"{"textGenerationConfig":{"maxTokenCount":9}}"#, Some(9)),
+            (Family::Llama, r#"{"max_gen_len":64}"#, Some(64)),
+            (Family::OpenAi, r#"{"max_tokens":1,"max_completion_tokens":3}"#, Some(3)),
+            (Family::Unknown, r#"{"max_gen_len":2,"max_tokens":"many"}"#, Some(2)),
+            (Family::CohereEmbed, r#"{"max_tokens":128000}"#, None),
+        ] {
+            let view =
+                read(&asked(Operation::InvokeModel, family), &Content::new(Bytes::from(body))).unwrap();
+            assert_eq!(view.max_tokens(), want, "{body}");
+        }
+        let view = read(
+            &asked(Operation::InvokeModel, Family::Anthropic),
+            &Content::from_static(b"{\"max_tokens\":\"x\"}"),
+        );
+        assert_eq!(code(view), Some(Code::BadValue));
+    }
+
+    #[test]
+    fn bodies_that_are_not_json_pass_where_any_may() {
+        let body = Content::from_static(b"\x00\xff");
+        let asked =
+            Asked { content_type: Some(b"audio/wav"), ..asked(Operation::InvokeModel, Family::Unknown) };
+        assert!(read(&asked, &body).is_ok());
+        let asked = Asked { content_type: Some(b"Application/JSON; charset=utf-8"), ..asked };
+        assert_eq!(code(read(&asked, &body)), Some(Code::BadBody));
     }
 }

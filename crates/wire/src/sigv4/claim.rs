@@ -105,9 +105,7 @@ impl Claim {
     /// Reads a presigned request's query parameters; `None` when there is no `X-Amz-Algorithm`,
     /// `X-Amz-Credential` or `X-Amz-Signature` among them.
     pub fn from_query(raw_query: &str) -> Option<Result<Self, Unreadable>> {
-        if memchr::memmem::find(raw_query.as_bytes(), b"X-Amz-").is_none() {
-            return None;
-        }
+        memchr::memmem::find(raw_query.as_bytes(), b"X-Amz-")?;
         let mut found: [Option<String>; NAMES.len()] = Default::default();
         for (name, value) in raw_query.split('&').map(|part| part.split_once('=').unwrap_or((part, ""))) {
             let Some(place) = NAMES.iter().position(|n| *n == name) else { continue };

@@ -1,0 +1,163 @@
+//! What was heard of an answer so far, and what it comes to.
+
+use bedplate_core::call::Headers;
+use bedplate_core::usage::{Unit, Usage};
+
+use super::{Metered, counts, guardrail};
+use crate::json;
+
+/// Token counts; what was not said is `None`.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) input: Option<u64>,
+    pub(super) output: Option<u64>,
+    pub(super) read: Option<u64>,
+    /// All cache writes.
+    pub(super) write: Option<u64>,
+    /// Those with the lifetime of one hour.
+    pub(super) write_1h: Option<u64>,
+    pub(super) reasoning: Option<u64>,
+}
+
+impl Counts {
+    /// Takes over what `newer` says: counts in streams are cumulative, not to be added.
+    fn update(&mut self, newer: Counts) {
+        self.input = newer.input.or(self.input);
+        self.output = newer.output.or(self.output);
+        self.read = newer.read.or(self.read);
+        self.write = newer.write.or(self.write);
+        self.write_1h = newer.write_1h.or(self.write_1h);
+        self.reasoning = newer.reasoning.or(self.reasoning);
+    }
+
+    /// Takes over what was not said before.
+    fn fill(&mut self, other: Counts) {
+        let mut filled = other;
+        filled.update(*self);
+        *self = filled;
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) counts: Counts,
+    pub(super) units: Vec<(Unit, u64)>,
+    pub(super) tier: Option<String>,
+    pub(super) stop_reason: Option<String>,
+    pub(super) latency_ms: Option<u64>,
+    /// A number was said that cannot be: the usage is unknown.
+    pub(super) broken: bool,
+    /// The output count heard is the final one.
+    pub(super) complete: bool,
+}
+
+impl Tally {
+    /// Takes over a `usage` object.
+    pub(super) fn usage(&mut self, text: &str) {
+        match counts::usage(text) {
+            Some(newer) => self.counts.update(newer),
+            None => self.broken = true,
+        }
+    }
+
+    /// Takes over `amazon-bedrock-invocationMetrics`. Where the body told its final counts they stand:
+    /// only they say what was cached in every family.
+    pub(super) fn metrics(&mut self, text: &str) {
+        match counts::metrics(text) {
+            Some((newer, latency)) => {
+                if self.complete { self.counts.fill(newer) } else { self.counts.update(newer) }
+                self.latency_ms = latency.or(self.latency_ms);
+                self.complete |= newer.output.is_some();
+            }
+            None => self.broken = true,
+        }
+    }
+
+    /// Reads a whole Converse answer, or a `metadata` event.
+    pub(super) fn converse(&mut self, text: &str) {
+        const NAMES: &[&str] = &["usage", "metrics", "stopReason", "serviceTier", "trace"];
+        let Ok(picked) = json::pick(text, NAMES) else { return };
+        if let Some(usage) = picked.text(0) {
+            self.usage(usage);
+            self.complete = true;
+        }
+        let inside = |place, name| {
+            picked.text(place).and_then(|text| json::pick(text, &[name]).ok()).and_then(|p| p.text(0))
+        };
+        self.latency_ms = inside(1, "latencyMs").and_then(counts::number).or(self.latency_ms);
+        self.stop_reason = picked.text(2).and_then(owned).or(self.stop_reason.take());
+        self.tier = inside(3, "type").and_then(owned).or(self.tier.take());
+        if let Some(units) = picked.text(4).and_then(guardrail::traced) {
+            self.units = units;
+        }
+    }
+
+    /// Takes over the counts that InvokeModel's answer has in its headers, where the body told none.
+    pub(super) fn headers(&mut self, headers: &Headers) {
+        self.tier = headers.text("x-amzn-bedrock-service-tier").map(str::to_owned).or(self.tier.take());
+        let mut number = |name| match headers.text(name).map(str::trim) {
+            None => None,
+            Some(text) => {
+                let n = text.parse().ok().filter(|n| *n <= counts::MOST);
+                self.broken |= n.is_none();
+                n
+            }
+        };
+        let newer = Counts {
+            input: number("x-amzn-bedrock-input-token-count"),
+            output: number("x-amzn-bedrock-output-token-count"),
+            read: number("x-amzn-bedrock-cache-read-input-token-count"),
+            write: number("x-amzn-bedrock-cache-write-input-token-count"),
+            ..Counts::default()
+        };
+        self.counts.fill(newer);
+        let latency = headers.text("x-amzn-bedrock-invocation-latency").and_then(|t| t.trim().parse().ok());
+        self.latency_ms = latency.or(self.latency_ms);
+    }
+
+    /// The sum. With `cached_within` the input count may hold the cached tokens, as the streams of
+    /// OpenAI's models do.
+    pub(super) fn metered(self, cached_within: bool) -> Metered {
+        let prompt = if self.broken { None } else { self.prompt(cached_within) };
+        let usage = prompt.clone().and_then(|prompt| {
+            Some(Usage { output: self.counts.output?, reasoning: self.reasoning(), ..prompt })
+        });
+        let units_only = (usage.is_none() && !self.broken && !self.units.is_empty())
+            .then(|| Usage { units: self.units.clone(), ..Usage::default() });
+        Metered {
+            prompt: if usage.is_none() { prompt } else { None },
+            usage: usage.map(|u| Usage { units: self.units, ..u }).or(units_only),
+            tier: self.tier,
+            stop_reason: self.stop_reason,
+            latency_ms: self.latency_ms,
+            output_bytes: 0,
+        }
+    }
+
+    fn prompt(&self, cached_within: bool) -> Option<Usage> {
+        let c = &self.counts;
+        let mut input = c.input?;
+        let (read, write) = (c.read.unwrap_or(0), c.write.unwrap_or(0));
+        if cached_within && input >= read + write {
+            input -= read + write;
+        }
+        let hour = c.write_1h.unwrap_or(0).min(write);
+        Some(Usage {
+            input,
+            cache_read: read,
+            cache_write_5m: write - hour,
+            cache_write_1h: hour,
+            ..Usage::default()
+        })
+    }
+
+    /// A part of the output; a larger number is no part and is left out.
+    fn reasoning(&self) -> Option<u64> {
+        self.counts.reasoning.filter(|r| Some(*r) <= self.counts.output)
+    }
+}
+
+/// A string, copied; the longest stop reasons have some thirty characters.
+pub(super) fn owned(text: &str) -> Option<String> {
+    json::string(text).filter(|s| s.len() <= 256).map(|s| s.into_owned())
+}
