@@ -153,4 +153,7 @@ pub trait Intake: Send + Sync {
 
     /// Gives a place back unused.
     fn release(&self);
+
+    /// Why there is no room: what keeps the ledger from writing, or that all places are taken.
+    fn why_full(&self) -> StoreError;
 }

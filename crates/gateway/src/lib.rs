@@ -1,1 +1,24 @@
-//! gateway
+//! The data plane: doors through which applications call.
+//!
+//! | module | it is |
+//! |---|---|
+//! | [`Gateway`] | what every worker shares, and one call from request to response |
+//! | `doors::bedrock` | the Bedrock dialect: reads a request into a call, writes refusals |
+//! | `server` | worker threads, listeners, connections, drain |
+//! | [`tls`] | certificates from files or self-signed, reloaded without restart |
+//!
+//! To add a door: a module under `doors` that gives a `Call` for a request and native errors for
+//! refusals, and one arm in `gateway::serve`.
+
+mod body;
+mod config;
+mod derived;
+mod doors;
+mod gateway;
+mod respond;
+mod server;
+pub mod tls;
+
+pub use config::{Auth, Limits, SessionToken};
+pub use gateway::{Gateway, Snapshot};
+pub use server::{Server, ServerError};

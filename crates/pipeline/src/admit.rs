@@ -19,7 +19,7 @@ pub(crate) struct Admitted {
 
 /// Checks the proof, then the rights.
 pub(crate) fn admit(call: Call, record: &mut Record, allowed: &[Operation]) -> Result<Admitted, Refusal> {
-    call.evidence.verify(&call.key)?;
+    call.evidence.verify()?;
     let principal = principal(&call)?;
     record.admitted(&principal);
     authorize(&call, allowed)?;

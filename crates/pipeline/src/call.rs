@@ -43,8 +43,8 @@ pub struct Tags {
 /// Proof that the caller holds a key: a signature over the request, or the token itself.
 pub trait Evidence: Send + Sync {
     /// # Errors
-    /// `BP1003` and its neighbours when the proof does not hold for `key`.
-    fn verify(&self, key: &Key) -> Result<(), Refusal>;
+    /// `BP1003` and its neighbours when the proof does not hold.
+    fn verify(&self) -> Result<(), Refusal>;
 }
 
 /// A body in its native form: read through a view, sent with edits. Crate `wire` knows how.

@@ -77,8 +77,8 @@ pub trait Flow: Send {
     /// loses its connection ends with [`Broke`]. After either nothing more comes.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, Broke>>>;
 
-    /// What has been counted up to now.
-    fn metered(&self) -> Metered;
+    /// What was counted until now; lets the upstream go when it has not ended.
+    fn metered(self: Box<Self>) -> Metered;
 }
 
 /// Bytes to forward, always whole events, and what was heard in them.

@@ -3,6 +3,7 @@
 pub(crate) mod record;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bedplate_core::clock::Clock;
@@ -18,6 +19,8 @@ pub struct Books {
     pub prices: Arc<PriceBook>,
     /// How long admission waits for room in the ledger's queue.
     pub wait: Duration,
+    /// Records that are open, over all workers and snapshots.
+    pub open: Arc<AtomicU64>,
 }
 
 /// Whether a record has a place in the ledger.
@@ -43,7 +46,7 @@ impl Books {
         match tokio::time::timeout(self.wait, self.intake.reserve()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(e)) => Err(refused(e.to_string())),
-            Err(_) => Err(refused(format!("no room in the ledger's queue for {} ms", self.wait.as_millis()))),
+            Err(_) => Err(refused(self.intake.why_full().to_string())),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! bounded, no row is ever dropped, and a ledger that cannot write stops admission instead of
 //! losing usage. Settling is one push under an uncontended lock; nobody is woken for it.
 
+mod intake;
 mod lanes;
 mod writer;
 

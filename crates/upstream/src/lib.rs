@@ -1,1 +1,22 @@
-//! upstream
+//! The things we call.
+//!
+//! A provider is built from one `[[provider]]` section by [`Config::build`]. To add a kind: a module
+//! that implements `pipeline::Provider`, a variant of [`Kind`], one arm in `build`.
+//!
+//! | module | it is |
+//! |---|---|
+//! | [`bedrock`] | Amazon Bedrock in one region and account |
+//! | `connect` | TCP, proxy and TLS, within a deadline |
+//! | `pool` | kept HTTP/1.1 connections, per thread |
+
+mod bedrock;
+mod config;
+mod connect;
+mod pool;
+mod roots;
+
+pub use bedrock::Bedrock;
+pub use bedrock::credentials::{Credentials, CredentialsState};
+pub use config::{Config, Endpoints, Kind};
+pub use connect::Connector;
+pub use roots::{RootsError, roots};

@@ -39,10 +39,6 @@ impl Deadlines {
 }
 
 /// Tokio's clock, which tests pause.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "timers need tokio's own clock; durations in records come from Clock"
-)]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }

@@ -35,12 +35,35 @@ type Attempt = BoxFuture<'static, Result<Answer, Failed>>;
 /// Waits for an attempt. Dropped before it is ready, it drains.
 pub(crate) struct InFlight {
     attempt: Option<Attempt>,
-    held: Option<(Attempting, Record)>,
+    held: Unsettled,
+}
+
+/// A record whose attempt is under way. Dropped (the worker ended before the drain did) it settles the
+/// attempt as one that was let go.
+pub(crate) struct Unsettled(Option<(Attempting, Record)>);
+
+impl Unsettled {
+    pub(crate) fn new(attempting: Attempting, record: Record) -> Self {
+        Self(Some((attempting, record)))
+    }
+
+    fn take(&mut self) -> Option<(Attempting, Record)> {
+        self.0.take()
+    }
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        if let Some((attempting, mut record)) = self.0.take() {
+            record.attempt_abandoned(&attempting);
+            record.finish(Ending::Abandoned, CLIENT_CLOSED, None);
+        }
+    }
 }
 
 impl InFlight {
     pub(crate) fn new(attempt: Attempt, attempting: Attempting, record: Record) -> Self {
-        Self { attempt: Some(attempt), held: Some((attempting, record)) }
+        Self { attempt: Some(attempt), held: Unsettled::new(attempting, record) }
     }
 }
 
@@ -60,8 +83,9 @@ impl Future for InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if let (Some(attempt), Some((attempting, record))) = (self.attempt.take(), self.held.take()) {
-            detach(drain_attempt(attempt, attempting, record));
+        if let Some(attempt) = self.attempt.take() {
+            let held = Unsettled(self.held.take());
+            detach(drain_attempt(attempt, held));
         }
     }
 }
@@ -72,18 +96,21 @@ impl Drop for InFlight {
     reason = "the home of work that outlives its caller, bounded and settled"
 )]
 pub(crate) fn detach(work: impl Future<Output = ()> + Send + 'static) {
-    // outside a runtime (a test that drops by hand) the record settles itself when it is dropped
+    // without a runtime (the worker is ending) the record settles itself when it is dropped
     if tokio::runtime::Handle::try_current().is_ok() {
         tokio::spawn(work);
     }
 }
 
-async fn drain_attempt(attempt: Attempt, attempting: Attempting, mut record: Record) {
+async fn drain_attempt(attempt: Attempt, mut held: Unsettled) {
+    let Some((attempting, _)) = &held.0 else { return };
     let until = now() + attempting.drain.bound;
-    match tokio::time::timeout_at(until.min(attempting.deadlines.total), attempt).await {
+    let answer = tokio::time::timeout_at(until.min(attempting.deadlines.total), attempt).await;
+    let Some((attempting, mut record)) = held.take() else { return };
+    match answer {
         Ok(Ok(Answer { body: AnswerBody::Stream(flow), status, request_id, timings, .. })) => {
             record.attempt_answered(status, request_id, None, timings);
-            drain_flow(flow, attempting, record, until).await;
+            drain_flow(flow, Unsettled::new(attempting, record), until).await;
         }
         Ok(Ok(answer)) => {
             record.finish_whole(&attempting, answer, Some(Ending::Abandoned));
@@ -100,18 +127,12 @@ async fn drain_attempt(attempt: Attempt, attempting: Attempting, mut record: Rec
 }
 
 /// Reads a stream to its end, or until the bound, and settles.
-pub(crate) async fn drain_flow(
-    mut flow: Box<dyn Flow>,
-    attempting: Attempting,
-    mut record: Record,
-    until: tokio::time::Instant,
-) {
-    let until = until.min(attempting.deadlines.total);
+pub(crate) async fn drain_flow(mut flow: Box<dyn Flow>, mut held: Unsettled, until: tokio::time::Instant) {
     let end = async { while let Some(Ok(_)) = std::future::poll_fn(|cx| flow.poll_piece(cx)).await {} };
     // however it ends, what was counted stands; without usage it is an estimate
     let _ = tokio::time::timeout_at(until, end).await;
     let metered = flow.metered();
-    drop(flow);
+    let Some((attempting, mut record)) = held.take() else { return };
     record.attempt_metered(&attempting, metered);
     record.finish(Ending::Abandoned, CLIENT_CLOSED, None);
 }

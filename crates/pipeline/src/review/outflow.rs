@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, Sleep};
 
 use crate::invoke::deadline::now;
-use crate::invoke::inflight::{Attempting, CLIENT_CLOSED, detach, drain_flow};
+use crate::invoke::inflight::{Attempting, CLIENT_CLOSED, Unsettled, detach, drain_flow};
 use crate::provider::{Flow, Piece};
 use crate::settle::record::Record;
 
@@ -19,7 +19,7 @@ use crate::settle::record::Record;
 /// settles with what was used.
 pub struct Outflow {
     /// `None` once the stream has ended and is settled.
-    open: Option<Open>,
+    open: Option<Box<Open>>,
 }
 
 struct Open {
@@ -39,7 +39,7 @@ impl Outflow {
         let first_look = (last_piece + attempting.deadlines.idle).min(attempting.deadlines.total);
         let timer = Box::pin(tokio::time::sleep_until(first_look));
         let open = Open { flow, attempting, record, timer, last_piece, began: false, exception: None };
-        Self { open: Some(open) }
+        Self { open: Some(Box::new(open)) }
     }
 
     /// The next bytes.
@@ -69,7 +69,7 @@ impl Outflow {
     /// Settles.
     fn end(&mut self, code: Option<Code>) {
         let Some(open) = self.open.take() else { return };
-        let Open { flow, attempting, mut record, exception, .. } = open;
+        let Open { flow, attempting, mut record, exception, .. } = *open;
         record.attempt_metered(&attempting, flow.metered());
         let ending = match (code, &exception) {
             (None, None) => Ending::Answered,
@@ -119,13 +119,13 @@ impl Open {
 impl Drop for Outflow {
     fn drop(&mut self) {
         let Some(open) = self.open.take() else { return };
-        let Open { flow, attempting, mut record, .. } = open;
+        let Open { flow, attempting, mut record, .. } = *open;
         if attempting.drain.bound == Duration::ZERO {
             record.attempt_metered(&attempting, flow.metered());
             record.finish(Ending::Abandoned, CLIENT_CLOSED, None);
         } else {
-            let until = now() + attempting.drain.bound;
-            detach(drain_flow(flow, attempting, record, until));
+            let until = (now() + attempting.drain.bound).min(attempting.deadlines.total);
+            detach(drain_flow(flow, Unsettled::new(attempting, record), until));
         }
     }
 }

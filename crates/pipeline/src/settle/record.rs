@@ -1,6 +1,7 @@
 //! The record of one call: opened at its start, settled exactly once.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bedplate_core::call::{CallId, Dialect, Headers, Operation};
 use bedplate_core::clock::{Tick, Timestamp};
@@ -43,6 +44,7 @@ struct Answering {
 impl Record {
     /// Opens the record of a call whose place in the ledger is taken (or was refused).
     pub fn open(books: Arc<Books>, id: CallId, at: Timestamp, began: Tick, admission: Admission) -> Self {
+        books.open.fetch_add(1, Ordering::Relaxed);
         for sink in &books.sinks {
             sink.begun();
         }
@@ -310,6 +312,7 @@ impl Record {
         for sink in &self.books.sinks {
             sink.settle(&outcome);
         }
+        self.books.open.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn write(&mut self, f: impl FnOnce(&mut CallRow)) {

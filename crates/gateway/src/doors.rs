@@ -1,0 +1,3 @@
+//! The doors: one a dialect.
+
+pub(crate) mod bedrock;

@@ -1,0 +1,139 @@
+//! The Bedrock door: an AWS SDK whose endpoint URL points here.
+
+mod credentials;
+mod evidence;
+mod native;
+
+use std::sync::Arc;
+
+use bedplate_core::call::{Headers, Operation};
+use bedplate_core::clock::Timestamp;
+use bedplate_core::refusal::{Code, Refusal};
+use bedplate_pipeline::{Call, Record, Tags};
+use bedplate_wire::bedrock::path::Route;
+use bytes::Bytes;
+use http::Request;
+use http::request::Parts;
+use hyper::body::Incoming;
+
+use crate::body;
+use crate::gateway::{Gateway, Snapshot};
+use credentials::Credentials;
+use native::Body;
+
+/// Which operation a request asks for, if its path belongs to one.
+pub(crate) fn operation(request: &Request<Incoming>) -> Option<Operation> {
+    Route::of(request.method().as_str(), request.uri().path()).ok().map(|route| route.operation)
+}
+
+/// Reads a request into a call. In this order, so that a stranger costs little: the path, the key and
+/// the date, and only then the body.
+pub(crate) async fn read(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    request: Request<Incoming>,
+    at: Timestamp,
+    record: &mut Record,
+) -> Result<(Call, body::Held), Refusal> {
+    let (parts, incoming) = request.into_parts();
+    let tags = tags(&parts)?;
+    let route = Route::of(parts.method.as_str(), parts.uri.path())?;
+    record.called(route.operation, &route.name, &tags);
+    let credentials = Credentials::of(&parts)?;
+    let key = gateway.keyring.find(credentials.presented(), at)?;
+    credentials.check_date(&parts, at, &snapshot.auth)?;
+
+    let asked = gateway.clock.tick();
+    let (bytes, held) = body::read(incoming, &snapshot.limits, &gateway.bodies).await?;
+    record.body_read(bytes.len(), gateway.clock.tick().since(asked));
+
+    let headers = upstream_headers(&parts, tags.trace.as_ref(), record);
+    let body = Body::read(route.operation, &route.name, bytes, &headers)?;
+    let query = credentials.query_without_signature(&parts);
+    let path = parts.uri.path().to_owned();
+    let evidence = credentials.evidence(parts, &key, body.digest_hex())?;
+    let call = Call {
+        operation: route.operation,
+        name: route.name,
+        path,
+        query,
+        headers,
+        body: Box::new(body),
+        key: Arc::clone(&key),
+        evidence,
+        tags,
+    };
+    Ok((call, held))
+}
+
+/// What the caller says about the call, in `x-bedplate-*` and `traceparent`.
+fn tags(parts: &Parts) -> Result<Tags, Refusal> {
+    let tag = |name: &'static str| match parts.headers.get(name) {
+        None => Ok(None),
+        Some(value) => match value.to_str() {
+            Ok(text) if text.len() <= 256 && !text.is_empty() => Ok(Some(text.to_owned())),
+            _ => Err(Refusal::new(
+                Code::BadValue,
+                format!("the header `{name}` takes 1 to 256 ASCII characters"),
+            )),
+        },
+    };
+    Ok(Tags {
+        feature: tag("x-bedplate-feature")?,
+        user: tag("x-bedplate-user")?,
+        chain: tag("x-bedplate-chain")?,
+        trace: parts.headers.get("traceparent").and_then(|v| v.to_str().ok()).and_then(traceparent),
+    })
+}
+
+/// `00-TRACE-SPAN-FLAGS`; what is malformed is ignored, as W3C asks.
+fn traceparent(value: &str) -> Option<(String, String)> {
+    let mut parts = value.split('-');
+    let (version, trace, span, _flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let hex = |s: &str, n: usize| {
+        s.len() == n
+            && s.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            && s.bytes().any(|b| b != b'0')
+    };
+    let version_ok = version.len() == 2 && version != "ff";
+    (version_ok && hex(trace, 32) && hex(span, 16)).then(|| (trace.to_owned(), span.to_owned()))
+}
+
+/// What goes on to AWS beside the body. Not the caller's signature, not `x-bedplate-*`, not what
+/// belongs to the connection.
+fn upstream_headers(parts: &Parts, trace: Option<&(String, String)>, record: &Record) -> Headers {
+    let mut out = Headers::with_capacity(8);
+    for (name, value) in &parts.headers {
+        let n = name.as_str();
+        if matches!(n, "content-type" | "accept" | "user-agent" | "tracestate")
+            || n.starts_with("x-amzn-bedrock-")
+        {
+            out.push(Bytes::copy_from_slice(n.as_bytes()), Bytes::copy_from_slice(value.as_bytes()));
+        }
+    }
+    if let Some((trace, _)) = trace {
+        let span = u64::from_be_bytes(record.id().span());
+        out.push("traceparent", format!("00-{trace}-{span:016x}-01"));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_traceparent_is_read_and_a_bad_one_ignored() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let (trace, span) = traceparent(good).unwrap();
+        assert_eq!((trace.len(), span.len()), (32, 16));
+        for bad in [
+            "",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4BF92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ] {
+            assert!(traceparent(bad).is_none(), "{bad}");
+        }
+    }
+}

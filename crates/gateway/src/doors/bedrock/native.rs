@@ -1,0 +1,51 @@
+//! A Bedrock body as the pipeline sees it.
+
+use bedplate_core::call::{Headers, Operation};
+use bedplate_core::content::Content;
+use bedplate_core::refusal::Refusal;
+use bedplate_core::view::{Edits, View};
+use bedplate_pipeline::Native;
+use bedplate_wire::bedrock::Family;
+use bedplate_wire::bedrock::view::{self, Asked};
+use bedplate_wire::sigv4::{BodyDigest, Hex64};
+use bytes::Bytes;
+
+/// The body, hashed once, and its view.
+pub(super) struct Body {
+    content: Content,
+    digest: BodyDigest,
+    view: Box<dyn View>,
+}
+
+impl Body {
+    pub(super) fn read(op: Operation, name: &str, bytes: Bytes, headers: &Headers) -> Result<Self, Refusal> {
+        let digest = BodyDigest::of(&bytes);
+        let content = Content::new(bytes);
+        let asked = Asked {
+            operation: op,
+            family: Family::of(name),
+            content_type: headers.get("content-type").map(|v| &**v),
+            metadata: headers.get("x-amzn-bedrock-request-metadata").map(|v| &**v),
+        };
+        let view = view::read(&asked, &content)?;
+        Ok(Self { content, digest, view })
+    }
+
+    pub(super) fn digest_hex(&self) -> Hex64 {
+        self.digest.hex()
+    }
+}
+
+impl Native for Body {
+    fn content(&self) -> &Content {
+        &self.content
+    }
+
+    fn view(&self) -> &dyn View {
+        &*self.view
+    }
+
+    fn sha256(&self, edits: &Edits) -> [u8; 32] {
+        self.digest.with_edits(&self.content, edits)
+    }
+}

@@ -1,0 +1,78 @@
+//! One call, from request to response.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bedplate_core::call::CallId;
+use bedplate_core::clock::Clock;
+use bedplate_core::ids::Ids;
+use bedplate_pipeline::{Admission, Books, Keyring, Pipeline, Record, Refused};
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use crate::body::InFlight;
+use crate::config::{Auth, Limits};
+use crate::doors::bedrock;
+use crate::respond::{Outgoing, refuse, reply};
+
+/// What every worker shares.
+pub struct Gateway {
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+    /// Changed one key at a time, not with the snapshot.
+    pub keyring: Arc<Keyring>,
+    /// One configuration; a call keeps the one it began with.
+    pub snapshot: ArcSwap<Snapshot>,
+    pub(crate) bodies: Arc<InFlight>,
+}
+
+/// A configuration, compiled.
+pub struct Snapshot {
+    pub pipeline: Pipeline,
+    pub books: Arc<Books>,
+    pub limits: Limits,
+    pub auth: Auth,
+}
+
+impl Gateway {
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        keyring: Arc<Keyring>,
+        snapshot: Snapshot,
+    ) -> Arc<Self> {
+        let bodies = Arc::default();
+        Arc::new(Self { clock, ids, keyring, snapshot: ArcSwap::from_pointee(snapshot), bodies })
+    }
+
+    /// Serves one request. Whatever happens there is a response with a call id, and one record.
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Outgoing>, Infallible> {
+        let (began, at) = (self.clock.tick(), self.clock.now());
+        let id = CallId::new(at, &*self.ids);
+        let snapshot = self.snapshot.load_full();
+        let books = &snapshot.books;
+        let full = books.reserve().await.err();
+        let admission = if full.is_none() { Admission::Placed } else { Admission::TurnedAway };
+        let mut record = Record::open(Arc::clone(books), id, at, began, admission);
+        let operation = bedrock::operation(&request);
+        if let Some(refusal) = full {
+            return Ok(refuse(refusal, record));
+        }
+        let read = bedrock::read(&self, &snapshot, request, at, &mut record).await;
+        let (call, _held) = match read {
+            Ok(read) => read,
+            Err(refusal) => return Ok(refuse(refusal, record)),
+        };
+        match snapshot.pipeline.run(call, record).await {
+            Ok(answer) => Ok(reply(answer, id, operation)),
+            Err(Refused(refused)) => {
+                let (refusal, record) = *refused;
+                Ok(refuse(refusal, record))
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Amazon Bedrock in one region and account, in its own words: bytes pass through.
+
+mod answer;
+pub(crate) mod credentials;
+mod exchange;
+mod flow;
+mod headers;
+mod sign;
+
+use std::sync::Arc;
+
+use bedplate_core::BoxFuture;
+use bedplate_core::clock::Clock;
+use bedplate_core::secret::Secret;
+use bedplate_pipeline::{Answer, Ask, Deadlines, Failed, Provider, ProviderFacts};
+use http::Uri;
+use http::uri::Authority;
+
+use crate::config::Config;
+use crate::connect::Connector;
+use crate::pool::Pool;
+use crate::roots::roots;
+use credentials::Credentials;
+use sign::Signer;
+
+/// The provider of one `[[provider]]` section.
+pub struct Bedrock {
+    facts: ProviderFacts,
+    clock: Arc<dyn Clock>,
+    runtime: Host,
+    control: Host,
+    auth: Auth,
+}
+
+/// One of Bedrock's services.
+struct Host {
+    pool: Pool,
+    /// What `host` says, and what is signed.
+    authority: Authority,
+    /// The path of the endpoint URL, without a slash at its end.
+    base: String,
+}
+
+/// How we prove who we are.
+enum Auth {
+    SigV4(Signer),
+    Bearer(Secret),
+}
+
+impl Config {
+    /// Builds the provider. `credentials` are started by the caller, which owns the runtime that renews
+    /// them; a bearer key needs none.
+    ///
+    /// # Errors
+    /// Says which setting is wrong.
+    pub fn build(&self, clock: &Arc<dyn Clock>, credentials: Credentials) -> Result<Arc<Bedrock>, String> {
+        let in_section = |e: String| format!("provider `{}`: {e}", self.name);
+        let auth = match &self.bearer {
+            Some(secret) => Auth::Bearer(secret.read().map_err(in_section)?),
+            None => Auth::SigV4(Signer::new(credentials, &self.region)),
+        };
+        let runtime = self.endpoints.runtime.clone();
+        let runtime = runtime
+            .unwrap_or_else(|| format!("https://bedrock-runtime.{}.{}", self.region, suffix(&self.region)));
+        let control = self.endpoints.control.clone();
+        let control =
+            control.unwrap_or_else(|| format!("https://bedrock.{}.{}", self.region, suffix(&self.region)));
+        let tls = self.tls().map_err(in_section)?;
+        let host = |url: &str| self.host(url, clock, &tls).map_err(in_section);
+        Ok(Arc::new(Bedrock {
+            facts: ProviderFacts {
+                name: self.name.as_str().into(),
+                region: self.region.as_str().into(),
+                account: self.account.as_str().into(),
+                stamps: self.request_metadata,
+            },
+            clock: Arc::clone(clock),
+            runtime: host(&runtime)?,
+            control: host(&control)?,
+            auth,
+        }))
+    }
+
+    fn host(
+        &self,
+        url: &str,
+        clock: &Arc<dyn Clock>,
+        tls: &Arc<rustls::ClientConfig>,
+    ) -> Result<Host, String> {
+        let uri: Uri = url.parse().map_err(|e| format!("the endpoint `{url}` is no URL: {e}"))?;
+        let authority =
+            uri.authority().cloned().ok_or_else(|| format!("the endpoint `{url}` names no host"))?;
+        let proxy = match &self.proxy {
+            None => None,
+            Some(proxy) => Some(proxy.parse().map_err(|e| format!("the proxy `{proxy}` is no URL: {e}"))?),
+        };
+        let connector = Connector::new(&uri, proxy.as_ref(), Arc::clone(tls))?;
+        Ok(Host {
+            pool: Pool::new(connector, Arc::clone(clock), self.connections),
+            authority,
+            base: uri.path().trim_end_matches('/').to_owned(),
+        })
+    }
+
+    fn tls(&self) -> Result<Arc<rustls::ClientConfig>, String> {
+        let roots = roots(self.ca_file.as_deref()).map_err(|e| e.to_string())?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| e.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Arc::new(config))
+    }
+}
+
+/// The domain of a region's partition.
+fn suffix(region: &str) -> &'static str {
+    if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
+}
+
+impl Bedrock {
+    /// Closes connections that have been idle too long; to be called now and then.
+    pub fn sweep(&self) {
+        self.runtime.pool.sweep();
+        self.control.pool.sweep();
+    }
+}
+
+impl Provider for Bedrock {
+    fn facts(&self) -> &ProviderFacts {
+        &self.facts
+    }
+
+    fn attempt(
+        self: Arc<Self>,
+        ask: Ask,
+        deadlines: Deadlines,
+    ) -> BoxFuture<'static, Result<Answer, Failed>> {
+        Box::pin(exchange::exchange(self, ask, deadlines))
+    }
+}

@@ -1,0 +1,179 @@
+//! One request and the beginning of its answer, phase by phase.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bedplate_core::clock::Tick;
+use bedplate_core::record::AttemptTimings;
+use bedplate_core::refusal::Code;
+use bedplate_pipeline::{Answer, Ask, Deadlines, Failed};
+use http::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue};
+use http::{Method, Request, Response, Uri};
+use hyper::body::Incoming;
+use tokio::time::timeout_at;
+
+use super::{Auth, Bedrock, Host, answer};
+use crate::pool::{Lease, Lost, Slices};
+
+/// What an attempt is at.
+pub(super) struct Attempt {
+    pub(super) provider: Arc<Bedrock>,
+    pub(super) began: Tick,
+    pub(super) timings: AttemptTimings,
+    /// Whether the request may have reached the upstream.
+    pub(super) sent: bool,
+}
+
+pub(super) async fn exchange(
+    provider: Arc<Bedrock>,
+    ask: Ask,
+    deadlines: Deadlines,
+) -> Result<Answer, Failed> {
+    let began = provider.clock.tick();
+    let mut attempt = Attempt { provider, began, timings: AttemptTimings::default(), sent: false };
+    let total = deadlines.total;
+    match timeout_at(total, attempt.run(ask, &deadlines)).await {
+        Ok(result) => result.map_err(|(code, cause)| attempt.failed(code, cause)),
+        Err(_) => Err(attempt.failed(Code::TotalTimeout, "no whole answer".into())),
+    }
+}
+
+type Wrong = (Code, String);
+
+impl Attempt {
+    async fn run(&mut self, ask: Ask, deadlines: &Deadlines) -> Result<Answer, Wrong> {
+        let provider = Arc::clone(&self.provider);
+        let host = if ask.operation.is_catalogue() { &provider.control } else { &provider.runtime };
+        let body_len = ask.body.iter().map(bytes::Bytes::len).sum();
+        let asked = answer::Asked {
+            operation: ask.operation,
+            target: Arc::clone(&ask.target),
+            body_len,
+            body: ask.body.first().cloned(),
+        };
+        let request = self.request(host, ask, deadlines).await?;
+        let lease = timeout_at(deadlines.connect, host.pool.lease())
+            .await
+            .map_err(|_| (Code::ConnectTimeout, format!("no connection to {}", host.authority)))?
+            .map_err(|e| (Code::Unreachable, format!("{}: {e}", host.authority)))?;
+        let streams = asked.operation.streams();
+        let answering = async {
+            let (lease, response) = self.send(host, lease, request, deadlines).await?;
+            self.timings.first_byte = Some(self.elapsed());
+            answer::read(self, lease, response, asked).await
+        };
+        if !streams {
+            return answering.await;
+        }
+        match timeout_at(deadlines.first_token, answering).await {
+            Ok(result) => result,
+            Err(_) => Err((Code::FirstTokenTimeout, "no event of the stream".into())),
+        }
+    }
+
+    async fn request(&self, host: &Host, ask: Ask, deadlines: &Deadlines) -> Result<Request<Slices>, Wrong> {
+        let bug = |e: http::Error| (Code::Bug, format!("the request cannot be written: {e}"));
+        let mut path = String::with_capacity(host.base.len() + ask.path.len() + ask.query.len() + 1);
+        path.push_str(&host.base);
+        path.push_str(&ask.path);
+        if !ask.query.is_empty() {
+            path.push('?');
+            path.push_str(&ask.query);
+        }
+        let uri = Uri::try_from(path).map_err(|e| bug(e.into()))?;
+        let method = if ask.body.is_empty() && reads(&ask) { Method::GET } else { Method::POST };
+        let mut request = Request::new(Slices::new(ask.body));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        let headers = request.headers_mut();
+        headers.reserve(ask.headers.len() + 4);
+        let authority = HeaderValue::from_str(host.authority.as_str()).map_err(|e| bug(e.into()))?;
+        headers.insert(HOST, authority);
+        for (name, value) in ask.headers {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::from_bytes(&name), HeaderValue::from_maybe_shared(value))
+            {
+                headers.append(name, value);
+            }
+        }
+        let none = |e: String| (Code::NoUpstreamCredentials, e);
+        match &self.provider.auth {
+            Auth::Bearer(token) => {
+                let value = format!("Bearer {}", token.expose());
+                let mut value = HeaderValue::from_str(&value)
+                    .map_err(|_| none("the bearer key fits no header".into()))?;
+                value.set_sensitive(true);
+                request.headers_mut().insert(AUTHORIZATION, value);
+            }
+            Auth::SigV4(signer) => {
+                let signing = signer.sign(&mut request, &ask.sha256, self.provider.clock.now());
+                timeout_at(deadlines.connect, signing)
+                    .await
+                    .map_err(|_| none("the AWS credential chain has not answered yet".into()))?
+                    .map_err(none)?;
+            }
+        }
+        Ok(request)
+    }
+
+    /// Sends; tries once more on a new connection when a kept one turns out dead before anything was
+    /// sent.
+    async fn send(
+        &mut self,
+        host: &Host,
+        mut lease: Lease,
+        request: Request<Slices>,
+        deadlines: &Deadlines,
+    ) -> Result<(Lease, Response<Incoming>), Wrong> {
+        let broke = |lost: Lost| match lost {
+            Lost::Connect(e) => (Code::Unreachable, format!("{}: {e}", host.authority)),
+            Lost::Broke(e) => (Code::BrokenAnswer, format!("{}: {}", host.authority, said(&e))),
+        };
+        self.sent = true;
+        let unsent = match lease.send(request).await {
+            Ok(response) => {
+                self.timings.connect = lease.connected_in.map(micros);
+                return Ok((lease, response));
+            }
+            Err((_, Some(unsent))) if lease.kept() => unsent,
+            Err((lost, _)) => return Err(broke(lost)),
+        };
+        self.sent = false;
+        let mut lease = timeout_at(deadlines.connect, host.pool.connect())
+            .await
+            .map_err(|_| (Code::ConnectTimeout, format!("no connection to {}", host.authority)))?
+            .map_err(|e| broke(Lost::Connect(e)))?;
+        self.timings.connect = lease.connected_in.map(micros);
+        self.sent = true;
+        match lease.send(unsent).await {
+            Ok(response) => Ok((lease, response)),
+            Err((lost, _)) => Err(broke(lost)),
+        }
+    }
+
+    pub(super) fn elapsed(&self) -> u64 {
+        micros(self.provider.clock.tick().since(self.began))
+    }
+
+    fn failed(&mut self, code: Code, cause: String) -> Failed {
+        self.timings.total = self.elapsed();
+        Failed { code, cause, request_id: None, sent: self.sent, timings: self.timings }
+    }
+}
+
+/// Catalogue reads and the like have no body and are `GET`.
+fn reads(ask: &Ask) -> bool {
+    use bedplate_core::call::Operation::{GetAsyncInvoke, ListAsyncInvokes};
+    ask.operation.is_catalogue() || matches!(ask.operation, GetAsyncInvoke | ListAsyncInvokes)
+}
+
+fn said(e: &hyper::Error) -> String {
+    match std::error::Error::source(e) {
+        Some(cause) => format!("{e}: {cause}"),
+        None => e.to_string(),
+    }
+}
+
+fn micros(d: Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,81 @@
+//! `[[provider]]`: one entry for each region and account that is called.
+
+use std::path::PathBuf;
+
+use bedplate_core::setting::SecretRef;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One provider.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// How other sections and the records name it.
+    pub name: String,
+    pub kind: Kind,
+    /// The AWS region that is called and signed for: `us-east-1`.
+    #[serde(default = "us_east_1")]
+    pub region: String,
+    /// The account behind the credentials, twelve digits. Chooses the provider of an ARN and stands in
+    /// the invocation log.
+    #[serde(default)]
+    pub account: String,
+    /// Other hosts than AWS's public ones: PrivateLink, FIPS, a test upstream.
+    #[serde(default)]
+    pub endpoints: Endpoints,
+    /// A profile of the AWS configuration files; default: the standard credential chain.
+    #[serde(default)]
+    pub profile: Option<String>,
+    /// A role to assume with those credentials.
+    #[serde(default)]
+    pub role_arn: Option<String>,
+    /// A Bedrock API key, sent instead of a signature.
+    #[serde(default)]
+    pub bearer: Option<SecretRef>,
+    /// Stamp `requestMetadata` with team, feature, environment and call id.
+    #[serde(default = "yes")]
+    pub request_metadata: bool,
+    /// The most connections kept open to each host.
+    #[serde(default = "connections")]
+    pub connections: usize,
+    /// A PEM file of authorities to trust beside the system's.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// An HTTP proxy that tunnels: `http://proxy.example:3128`.
+    #[serde(default)]
+    pub proxy: Option<String>,
+}
+
+/// What answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Amazon Bedrock.
+    Bedrock,
+    /// The built-in simulator, started on loopback: costs nothing, knows no secrets.
+    Sim,
+}
+
+/// Base URLs, each with `http://` or `https://`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoints {
+    /// Instead of `https://bedrock-runtime.REGION.amazonaws.com`.
+    #[serde(default)]
+    pub runtime: Option<String>,
+    /// Instead of `https://bedrock.REGION.amazonaws.com`.
+    #[serde(default)]
+    pub control: Option<String>,
+}
+
+fn us_east_1() -> String {
+    "us-east-1".into()
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn connections() -> usize {
+    1024
+}
