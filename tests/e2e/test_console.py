@@ -1,0 +1,75 @@
+"""The page of the control listener, in a real browser."""
+
+import os
+import shutil
+
+import pytest
+
+from gateway import NOVA
+from test_cli import admin_key
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+                 "--disable-background-networking", "--disable-component-update", "--window-size=1280,1000",
+                 f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    driver.set_page_load_timeout(20)
+    yield driver
+    driver.quit()
+
+
+def sign_in(browser, gateway):
+    """Opens the page with the local admin key, by the form that asks for it."""
+    from selenium.webdriver.common.by import By
+
+    browser.get(gateway.control)
+    field = browser.find_element(By.CSS_SELECTOR, "input[type=password]")
+    field.send_keys(admin_key(gateway))
+    field.submit()
+
+
+def test_the_page_asks_for_the_admin_key(simulated, browser):
+    browser.get(simulated.control)
+    assert NOVA not in browser.page_source
+
+
+def test_the_page_shows_calls_spend_latency_and_refusals(simulated, browser):
+    client = simulated.client()
+    for _ in range(3):
+        client.converse(modelId=NOVA, messages=[{"role": "user", "content": [{"text": "hello"}]}])
+    simulated.raw("POST", "/model/x/converse", b"{}")
+    sign_in(browser, simulated)
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(browser, 10).until(lambda b: NOVA in b.page_source)
+    text = browser.find_element("tag name", "body").text
+    for word in (NOVA, "BP1001", "p99"):
+        assert word in text, f"`{word}` is not on the page:\n{text[:3000]}"
+    if folder := os.environ.get("BEDPLATE_SCREENSHOTS"):
+        browser.save_screenshot(os.path.join(folder, "console.png"))
+    problems = [e for e in browser.get_log("browser") if e["level"] == "SEVERE" and "favicon" not in e["message"]]
+    assert problems == []
+
+
+def test_the_page_loads_nothing_from_elsewhere(simulated, browser):
+    sign_in(browser, simulated)
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
+    assert [u for u in loaded if not u.startswith(simulated.control)] == []
+
+
+def test_the_page_sets_no_script_free_for_all(simulated):
+    _, headers, _ = simulated.get_control("/")
+    policy = headers.get("content-security-policy", "")
+    assert "default-src" in policy and "unsafe-eval" not in policy
+    assert headers.get("x-content-type-options") == "nosniff"
