@@ -12,6 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use tokio::runtime::Handle;
 
 use crate::Journal;
+use crate::postgres::Postgres;
+use crate::sqlite::Sqlite;
 
 /// Where records are kept, and for how long.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -74,8 +76,10 @@ impl Config {
     /// [`StoreError::Unavailable`] when it cannot be reached or its URL cannot be read;
     /// [`StoreError::Corrupt`] when its schema is not one that this version may use.
     pub async fn open(&self, project: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Ledger>, StoreError> {
-        let _ = (project, clock);
-        Err(StoreError::Unavailable("not written yet".into()))
+        Ok(match &self.ledger {
+            LedgerConfig::Sqlite(file) => Arc::new(Sqlite::open(self, file, project, &*clock).await?),
+            LedgerConfig::Postgres(url) => Arc::new(Postgres::open(self, url, &*clock).await?),
+        })
     }
 
     /// Starts the batched writer of `calls` on `runtime`, which must not be one that serves calls.

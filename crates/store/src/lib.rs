@@ -10,7 +10,16 @@
 //! in `tests/it/conformance.rs`.
 
 mod config;
+mod day;
+mod fault;
+mod filter;
 mod journal;
+mod keys;
+mod migrate;
+mod postgres;
+mod rows;
+mod sqlite;
+mod sums;
 
 pub use config::{Config, LedgerConfig};
 pub use journal::{Health, Journal, Ticket};

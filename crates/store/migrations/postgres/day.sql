@@ -1,0 +1,7 @@
+-- One day of calls; DAY is replaced by its number, FROM_US and TO_US by its ends.
+-- Made beside the parents and then attached: attaching does not stop those who read and write
+-- other days, as `CREATE TABLE ... PARTITION OF` would.
+CREATE TABLE call_DAY (LIKE call INCLUDING ALL);
+ALTER TABLE call ATTACH PARTITION call_DAY FOR VALUES FROM (FROM_US) TO (TO_US);
+CREATE TABLE attempt_DAY (LIKE attempt INCLUDING ALL);
+ALTER TABLE attempt ATTACH PARTITION attempt_DAY FOR VALUES FROM (FROM_US) TO (TO_US);

@@ -1,0 +1,100 @@
+//! The ledger in an SQLite file: WAL, one connection that writes, a few that read.
+
+mod append;
+mod calls;
+mod keys;
+mod migrate;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bedplate_core::clock::Clock;
+use bedplate_core::ports::{Ledger, StoreError};
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::Config;
+use crate::fault::within;
+
+/// Versions before it can lose a commit in WAL mode under a rare race of two checkpoints.
+const OLDEST: (u32, u32, u32) = (3, 51, 3);
+
+pub(crate) struct Sqlite {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    deadline: Duration,
+    /// As it was configured, for people.
+    name: PathBuf,
+}
+
+impl Sqlite {
+    /// Opens the file `name`, relative to `project`, and brings its schema up to date.
+    pub(crate) async fn open(
+        config: &Config,
+        name: &Path,
+        project: &Path,
+        clock: &dyn Clock,
+    ) -> Result<Self, StoreError> {
+        let deadline = config.deadline.0;
+        let file = project.join(name);
+        prepare(&file).map_err(|e| StoreError::Unavailable(format!("`{}`: {e}", file.display())))?;
+        let synchronous = if config.fsync { SqliteSynchronous::Full } else { SqliteSynchronous::Normal };
+        let options = SqliteConnectOptions::new()
+            .filename(&file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(synchronous)
+            .busy_timeout(deadline)
+            .pragma("temp_store", "memory");
+        let pool = |n| SqlitePoolOptions::new().max_connections(n).acquire_timeout(deadline);
+        let writer = pool(1).max_lifetime(None).idle_timeout(None).connect_lazy_with(options.clone());
+        let readers = pool(config.connections.min(16)).connect_lazy_with(options.read_only(true));
+        let ledger = Self { writer, readers, deadline, name: name.to_owned() };
+        within(deadline, ledger.check_version()).await??;
+        ledger.migrate(clock).await?;
+        Ok(ledger)
+    }
+
+    async fn check_version(&self) -> Result<Result<(), StoreError>, sqlx::Error> {
+        let said: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&self.writer).await?;
+        let mut parts = said.split('.').map(|n| n.parse::<u32>().unwrap_or(0));
+        let mut next = || parts.next().unwrap_or(0);
+        if (next(), next(), next()) >= OLDEST {
+            return Ok(Ok(()));
+        }
+        Ok(Err(StoreError::Unavailable(format!("SQLite {said} is too old: 3.51.3 or later is needed"))))
+    }
+}
+
+/// Makes the folder and the file, for their owner alone: the ledger holds sealed secrets and who
+/// called what. SQLite gives its other files the same rights.
+fn prepare(file: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+    if let Some(folder) = file.parent().filter(|f| !f.as_os_str().is_empty() && !f.exists()) {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(file).map(drop)
+}
+
+#[async_trait]
+impl Ledger for Sqlite {
+    async fn ping(&self) -> Result<(), StoreError> {
+        let read = sqlx::query_scalar::<_, i64>("SELECT value FROM change_counter").fetch_one(&self.readers);
+        within(self.deadline, read).await.map(drop)
+    }
+
+    async fn schema_version(&self) -> Result<i64, StoreError> {
+        let read = sqlx::query_scalar("SELECT MAX(version) FROM bedplate_schema").fetch_one(&self.readers);
+        within(self.deadline, read).await
+    }
+
+    fn describe(&self) -> String {
+        format!("sqlite {}", self.name.display())
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}

@@ -1,0 +1,151 @@
+//! Reads calls from SQLite, and drops days.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use bedplate_core::call::CallId;
+use bedplate_core::clock::Timestamp;
+use bedplate_core::ports::{CallFilter, Calls, StoreError, Total};
+use bedplate_core::record::{AttemptRow, CallRow, Outcome};
+use sqlx::{AssertSqlSafe, QueryBuilder, SqliteConnection};
+use uuid::Uuid;
+
+use super::Sqlite;
+use crate::day::Day;
+use crate::fault::within;
+use crate::filter;
+use crate::rows::{ATTEMPT_COLUMNS, CALL_COLUMNS, StoredAttempt, StoredCall};
+use crate::sums::{SUM_COLUMNS, UNIT_COLUMNS, join};
+
+/// Ids in one statement.
+const CHUNK: usize = 500;
+
+#[async_trait]
+impl Calls for Sqlite {
+    async fn append(&self, batch: &[Outcome]) -> Result<(), StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        within(self.deadline, self.write(batch)).await
+    }
+
+    async fn call(&self, id: CallId) -> Result<Option<Outcome>, StoreError> {
+        within(self.deadline, self.find(id)).await
+    }
+
+    async fn recent(&self, filter: &CallFilter, limit: u32) -> Result<Vec<Outcome>, StoreError> {
+        within(self.deadline, self.newest(filter, limit as usize)).await
+    }
+
+    async fn totals(&self, since: Timestamp, until: Timestamp) -> Result<Vec<Total>, StoreError> {
+        within(self.deadline, self.sums(since, until)).await
+    }
+
+    async fn retain(&self, before: Timestamp) -> Result<u32, StoreError> {
+        let old: Vec<Day> = within(self.deadline, self.days_before(before)).await?;
+        for day in &old {
+            // a day at a time, so that rows can be written in between
+            within(10 * self.deadline, self.drop_day(*day)).await?;
+        }
+        Ok(u32::try_from(old.len()).unwrap_or(u32::MAX))
+    }
+}
+
+impl Sqlite {
+    /// The day in the id is asked first, then the nearest ones.
+    async fn find(&self, id: CallId) -> Result<Option<Outcome>, sqlx::Error> {
+        let mut tx = self.readers.begin().await?;
+        let mut days = days(&mut tx).await?;
+        let likely = Day::of(id.began());
+        days.sort_by_key(|d| d.distance(likely));
+        for day in days {
+            let sql = format!("SELECT {CALL_COLUMNS} FROM call_{} WHERE id = $1", day.number());
+            let found = sqlx::query_as::<_, StoredCall>(AssertSqlSafe(sql)).bind(id.0);
+            if let Some(StoredCall(call)) = found.fetch_optional(&mut *tx).await? {
+                return Ok(with_attempts(&mut tx, day, vec![call]).await?.pop());
+            }
+        }
+        Ok(None)
+    }
+
+    /// Day by day from the newest, until there are enough.
+    async fn newest(&self, filter: &CallFilter, limit: usize) -> Result<Vec<Outcome>, sqlx::Error> {
+        // one transaction: a day that is dropped meanwhile stays readable
+        let mut tx = self.readers.begin().await?;
+        let mut out = Vec::new();
+        for day in days(&mut tx).await?.into_iter().filter(|d| filter::covers(filter, *d)) {
+            if out.len() >= limit {
+                break;
+            }
+            let head = format!("SELECT {CALL_COLUMNS} FROM call_{} WHERE TRUE", day.number());
+            let mut q = QueryBuilder::new(head);
+            filter::push(&mut q, filter, i64::try_from(limit - out.len()).unwrap_or(i64::MAX));
+            let found: Vec<StoredCall> = q.build_query_as().persistent(false).fetch_all(&mut *tx).await?;
+            let calls = found.into_iter().map(|c| c.0).collect();
+            out.extend(with_attempts(&mut tx, day, calls).await?);
+        }
+        Ok(out)
+    }
+
+    async fn sums(&self, since: Timestamp, until: Timestamp) -> Result<Vec<Total>, sqlx::Error> {
+        let (from, to) = (Day::of(since).number(), Day::of(Timestamp(until.0.saturating_sub(1))).number());
+        let mut tx = self.readers.begin().await?;
+        let read = |columns, table, order| {
+            AssertSqlSafe(format!(
+                "SELECT {columns} FROM {table} WHERE day BETWEEN $1 AND $2 ORDER BY {order}"
+            ))
+        };
+        let by_line = "day, team, feature, environment, model";
+        let sql = read(SUM_COLUMNS, "usage_day", by_line);
+        let sums = sqlx::query_as(sql).bind(from).bind(to).fetch_all(&mut *tx).await?;
+        let sql = read(UNIT_COLUMNS, "usage_day_unit", by_line);
+        let units = sqlx::query_as(sql).bind(from).bind(to).fetch_all(&mut *tx).await?;
+        join(sums, units)
+    }
+
+    async fn days_before(&self, before: Timestamp) -> Result<Vec<Day>, sqlx::Error> {
+        let mut conn = self.readers.acquire().await?;
+        let mut days = days(&mut conn).await?;
+        days.retain(|d| d.end() <= before);
+        Ok(days)
+    }
+
+    async fn drop_day(&self, day: Day) -> Result<(), sqlx::Error> {
+        let n = day.number();
+        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let sql = format!("DROP TABLE IF EXISTS attempt_{n}; DROP TABLE IF EXISTS call_{n};");
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM ledger_day WHERE day = $1").bind(n).execute(&mut *tx).await?;
+        tx.commit().await
+    }
+}
+
+/// Days that have tables, newest first.
+async fn days(conn: &mut SqliteConnection) -> Result<Vec<Day>, sqlx::Error> {
+    let numbers: Vec<i64> =
+        sqlx::query_scalar("SELECT day FROM ledger_day ORDER BY day DESC").fetch_all(conn).await?;
+    Ok(numbers.into_iter().filter_map(Day::from_number).collect())
+}
+
+async fn with_attempts(
+    conn: &mut SqliteConnection,
+    day: Day,
+    calls: Vec<CallRow>,
+) -> Result<Vec<Outcome>, sqlx::Error> {
+    let mut attempts = HashMap::<Uuid, Vec<AttemptRow>>::new();
+    for chunk in calls.chunks(CHUNK) {
+        let head = format!("SELECT {ATTEMPT_COLUMNS} FROM attempt_{} WHERE call_id IN (", day.number());
+        let mut q = QueryBuilder::new(head);
+        let mut ids = q.separated(", ");
+        for call in chunk {
+            ids.push_bind(call.id.0);
+        }
+        q.push(") ORDER BY call_id, n");
+        let found: Vec<StoredAttempt> = q.build_query_as().persistent(false).fetch_all(&mut *conn).await?;
+        for attempt in found {
+            attempts.entry(attempt.call).or_default().push(attempt.row);
+        }
+    }
+    let join = |call: CallRow| Outcome { attempts: attempts.remove(&call.id.0).unwrap_or_default(), call };
+    Ok(calls.into_iter().map(join).collect())
+}
