@@ -24,37 +24,59 @@ def send(gateway, method, target, body, headers=None):
 
 
 
-def refused(gateway, reply, status, error, *codes):
+#: The name each code has among AWS's errors.
+MALFORMED = {"BP1203": "SerializationException", "BP1205": "ValidationException"}
+
+
+def refused(gateway, reply, status, errors):
+    """A genuine AWS error: `errors` is {code: name of the error}. One record, and it agrees."""
     got, headers, body = reply
-    assert (got, headers.get("x-amzn-errortype")) == (status, error), (got, headers, body[:300])
+    assert got == status and headers.get("x-bedplate-code") in errors, (got, headers, body[:300])
+    error = errors[headers["x-bedplate-code"]]
     said = json.loads(body)
-    assert said["__type"] == error and said["message"]
-    assert headers["x-bedplate-code"] in codes
+    assert headers["x-amzn-errortype"] == said["__type"] == error and said["message"]
     assert headers["x-amzn-requestid"] == headers["x-bedplate-call-id"]
     call = gateway.record(headers["x-bedplate-call-id"])["call"]
     assert (call["ending"], call["status"], call["code"]) == ("refused", status, headers["x-bedplate-code"])
     assert call["error"] == error
 
 
+def short(value):
+    return value[:30].decode("latin-1") if isinstance(value, bytes) else value.rsplit("/", 1)[-1]
+
+
 @pytest.mark.parametrize("target, body", [
     (CONVERSE, b""), (CONVERSE, b"{"), (CONVERSE, b"[]"), (CONVERSE, b'"text"'), (CONVERSE, b"null"),
-    (CONVERSE, b'{"messages":[}'), (CONVERSE, b'{"messages":[{"role":"user"}]} {}'), (CONVERSE, b"\xff\xfe{}"),
-    (CONVERSE, b'{"messages":"hello"}'), (CONVERSE, b'{"messages":{"role":"user"}}'),
-    (CONVERSE, b'{' + OK.encode() + b',"inferenceConfig":{"maxTokens":"many"}}'),
-    (CONVERSE, b'{' + OK.encode() + b',"inferenceConfig":[]}'),
-    (CONVERSE, b'{' + OK.encode() + b',"requestMetadata":["a"]}'),
-    (CONVERSE, b'{' + OK.encode() + b',"requestMetadata":{"a":1}}'),
-    (CONVERSE, b'{"messages":[{"role":"user","content":[{"text":"\\ud800"}]}],"x":"\x01"}'),
-    (CONVERSE, b"[" * 200_000 + b"]" * 200_000),
-    (CONVERSE, b'{"messages":' + b"[" * 100_000),
-    (INVOKE, b"not json"), (INVOKE, b""),
-    (CHECKS, b'{"messages":7}'), (GUARD, b"{"), (GUARD, b""),
-    (COUNT, b'{"input":7}'), (COUNT, b'{"input":{"invokeModel":{"body":"%%%not base64%%%"}}}'),
-], ids=lambda v: v[:30].decode("latin-1") if isinstance(v, bytes) else v.rsplit("/", 1)[-1])
-def test_a_body_that_is_not_what_the_operation_takes(recorded, target, body):
+    (CONVERSE, b'{"messages":[}'), (CONVERSE, b'{"messages":[]} {}'), (CONVERSE, b"\xff\xfe{}"),
+    (CONVERSE, b'{"messages":[],"x":"\x01"}'), (CONVERSE, b"[" * 200_000 + b"]" * 200_000),
+    (CONVERSE, b'{"messages":' + b"[" * 100_000), (INVOKE, b"not json"), (INVOKE, b""), (GUARD, b"{"), (GUARD, b""),
+], ids=short)
+def test_a_body_that_is_no_json_object(recorded, target, body):
     gateway, recorder = recorded
-    refused(gateway, send(gateway, "POST", target, body), 400, "ValidationException", "BP1203", "BP1205")
+    refused(gateway, send(gateway, "POST", target, body), 400, MALFORMED)
     assert recorder.seen == []
+
+
+@pytest.mark.parametrize("target, body", [
+    (CONVERSE, b'{"messages":"hello"}'), (CONVERSE, b'{"messages":{"role":"user"}}'), (CONVERSE, b'{"messages":[7]}'),
+    (CONVERSE, b"{" + OK.encode() + b',"inferenceConfig":{"maxTokens":"many"}}'),
+    (CONVERSE, b"{" + OK.encode() + b',"inferenceConfig":{"maxTokens":0}}'),
+    (CONVERSE, b"{" + OK.encode() + b',"inferenceConfig":[]}'),
+    (CONVERSE, b"{" + OK.encode() + b',"requestMetadata":["a"]}'),
+    (CONVERSE, b"{" + OK.encode() + b',"requestMetadata":{"a":1}}'),
+    (CONVERSE, b'{"messages":[{"role":"user","content":[{"image":{"format":"png","source":{"bytes":"%%"}}}]}]}'),
+    (INVOKE, b'{"anthropic_version":"bedrock-2023-05-31","messages":7,"max_tokens":9}'),
+    (CHECKS, b'{"messages":7}'), (GUARD, b'{"source":"SIDEWAYS","content":[]}'),
+    (COUNT, b'{"input":7}'), (COUNT, b'{"input":{"invokeModel":{"body":"%%%not base64%%%"}}}'),
+], ids=short)
+def test_members_of_the_wrong_type(simulated, target, body):
+    """Refused here or upstream, whoever reads them: the caller gets AWS's error either way."""
+    status, headers, got = send(simulated, "POST", target, body)
+    assert status in (400, 404), got
+    assert headers["x-amzn-errortype"].split(":")[0] in (
+        "ValidationException", "SerializationException", "ResourceNotFoundException")
+    assert json.loads(got)["message"]
+    assert simulated.record(headers["x-bedplate-call-id"])["call"]["ending"] in ("refused", "failed")
 
 
 @pytest.mark.parametrize("body", [
@@ -67,7 +89,7 @@ def test_a_body_that_is_not_what_the_operation_takes(recorded, target, body):
 ], ids=range(6))
 def test_members_that_two_readers_would_read_differently(recorded, body):
     gateway, recorder = recorded
-    refused(gateway, send(gateway, "POST", CONVERSE, body.encode()), 400, "ValidationException", "BP1203", "BP1205")
+    refused(gateway, send(gateway, "POST", CONVERSE, body.encode()), 400, MALFORMED)
     assert recorder.seen == []
 
 
@@ -77,7 +99,7 @@ def test_members_that_two_readers_would_read_differently(recorded, body):
 ], ids=range(2))
 def test_native_members_that_two_readers_would_read_differently(recorded, body):
     gateway, recorder = recorded
-    refused(gateway, send(gateway, "POST", INVOKE, body.encode()), 400, "ValidationException", "BP1203", "BP1205")
+    refused(gateway, send(gateway, "POST", INVOKE, body.encode()), 400, MALFORMED)
     assert recorder.seen == []
 
 
@@ -91,7 +113,7 @@ def test_native_members_that_two_readers_would_read_differently(recorded, body):
 def test_an_unknown_path(recorded, method, target):
     gateway, recorder = recorded
     reply = send(gateway, method, target, b"{}" if method != "GET" else b"")
-    refused(gateway, reply, 404, "UnknownOperationException", "BP1201")
+    refused(gateway, reply, 404, {"BP1201": "UnknownOperationException"})
     assert recorder.seen == []
 
 
@@ -101,7 +123,7 @@ def test_an_unknown_path(recorded, method, target):
 def test_operations_that_configuration_must_name(recorded, method, target):
     gateway, recorder = recorded
     reply = send(gateway, method, target, b"{}" if method == "POST" else b"")
-    refused(gateway, reply, 403, "AccessDeniedException", "BP1103")
+    refused(gateway, reply, 403, {"BP1103": "AccessDeniedException"})
     assert recorder.seen == []
 
 
@@ -133,7 +155,7 @@ def test_an_operation_allowed_by_name_passes_unmetered(start, recorder):
 def test_an_alias_that_nobody_defined_gets_bedrocks_own_answer(recorded):
     gateway, recorder = recorded
     body = ("{" + OK + "}").encode()
-    refused(gateway, send(gateway, "POST", "/model/triage/converse", body), 400, "ValidationException", "BP2001")
+    refused(gateway, send(gateway, "POST", "/model/triage/converse", body), 400, {"BP2001": "ValidationException"})
     assert recorder.seen == []
 
 

@@ -85,7 +85,7 @@ def test_a_reset_before_the_answer(start):
     with pytest.raises(ClientError) as failed:
         gateway.client().converse(modelId=NOVA, messages=HELLO)
     meta = failed.value.response["ResponseMetadata"]
-    assert meta["HTTPStatusCode"] in (502, 503) and meta["HTTPHeaders"]["x-bedplate-code"] in ("BP4005", "BP4006")
+    assert meta["HTTPStatusCode"] in (500, 503) and meta["HTTPHeaders"]["x-bedplate-code"] in ("BP4005", "BP4006")
 
 
 def test_a_slow_first_byte_meets_the_deadline(start):

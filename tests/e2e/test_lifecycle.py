@@ -104,7 +104,7 @@ def test_readiness_ends_before_the_listener_does(start, recorder):
 
 
 def test_a_drain_has_a_deadline(start, recorder):
-    gateway = start(recorder_config(recorder, extra='[drain]\ntimeout = "1s"\n'))
+    gateway = start(recorder_config(recorder, extra='[drain]\nshutdown = "1s"\n'))
     recorder.will(slow_stream(deltas=100))
     events = iter(gateway.client().converse_stream(modelId=NOVA, messages=HELLO)["stream"])
     next(events)

@@ -259,7 +259,7 @@ def test_a_caller_who_hangs_up_is_billed_for_what_was_produced(recorded):
 def test_a_caller_who_hangs_up_on_an_endless_stream_is_billed_by_estimate(start, recorder):
     from gateway import recorder_config
 
-    gateway = start(recorder_config(recorder, extra='[stream]\ndrain = "1s"\n'))
+    gateway = start(recorder_config(recorder, extra='[drain]\nhang_up = "1s"\n'))
     first, delta = whole_stream()[:2]
     recorder.will(stream_answer(first, *(x for _ in range(200) for x in (delta, 0.05))))
     call = gateway.record(hang_up_after_first_event(gateway), seconds=15)["call"]

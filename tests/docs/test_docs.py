@@ -1,0 +1,202 @@
+"""Every command, program and configuration in the documentation is run as it stands.
+
+The shell blocks of one page run in order, in one temporary folder, with the built `bedplate` on the
+PATH. `cargo run --release --` stands for the built binary; `up` and `sim`, which would not end, are
+started by the runner and stopped at the page's end. Python blocks run against the gateway that the
+page started. TOML blocks are read by `bedplate check`.
+A block that cannot run here says so on the line before: `<!-- not run: reason -->`.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from blocks import CHECKED, CONSOLE, NOT_RUN, PYTHON, ROOT, SHELL, TOML, blocks, checked_blocks, pages
+
+from gateway import binary, clean_environment, cli
+
+#: More blocks than these cannot stay unrun.
+MOST_NOT_RUN = 14
+#: A shell line that starts bedplate and does not end by itself.
+LASTING = re.compile(r"^\s*(?:bedplate|cargo run --release --) (?P<verb>up|sim)\b(?P<rest>[^|;&#]*)(?:#.*|&)?\s*$")
+PAGES = [p for p in pages() if p.exists()]
+
+
+class Page:
+    """A page being followed: its folder, its environment, and what it has started."""
+
+    def __init__(self, folder):
+        self.folder, self.running = folder, []
+        programs = folder / "bin"
+        programs.mkdir()
+        (programs / "bedplate").symlink_to(binary())
+        if python := os.environ.get("BEDPLATE_TEST_PYTHON"):
+            for name in ("python", "python3"):
+                (programs / name).write_text(f'#!/bin/sh\nexec "{python}" "$@"\n')
+                (programs / name).chmod(0o755)
+        self.project = folder / "project"
+        self.project.mkdir()
+        self.environment = clean_environment(
+            PATH=f"{programs}:{os.environ['PATH']}", HOME=str(folder), NO_COLOR="1")
+
+    def follow(self, block):
+        """Runs a shell block line by line group: what lasts goes to the background."""
+        script = []
+        for line in block.commands.splitlines():
+            if lasting := LASTING.match(line):
+                self.run(block, "\n".join(script))
+                script = []
+                self.start(block, lasting["verb"], lasting["rest"].split())
+            else:
+                script.append(line.replace("cargo run --release --", "bedplate"))
+        self.run(block, "\n".join(script))
+
+    def run(self, block, script):
+        if not script.strip():
+            return
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script], cwd=self.project, env=self.environment, text=True,
+            capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, f"{block.name}\n{script}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+
+    def start(self, block, verb, arguments):
+        assert not self.running or verb != "up", f"{block.name}: the page starts bedplate twice"
+        with open(self.folder / f"{verb}.log", "wb") as log:
+            process = subprocess.Popen(
+                [binary(), verb, *arguments, *([] if "--format" in arguments else ["--format", "json"])],
+                cwd=self.project, env=self.environment, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL)
+        self.running.append(process)
+        line = process.stdout.readline()
+        assert line, f"{block.name}: `bedplate {verb}` ended:\n{(self.folder / f'{verb}.log').read_text()}"
+        ready = json.loads(line)
+        # What the page tells its reader to copy from what bedplate printed.
+        for member, value in ready.items():
+            if value is not None:
+                self.environment[f"BEDPLATE_{member.upper()}"] = str(value)
+
+    def stop(self):
+        for process in self.running:
+            process.send_signal(signal.SIGTERM)
+        for process in self.running:
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_what_a_page_says_to_run_runs(path, tmp_path):
+    page = Page(tmp_path)
+    try:
+        for block in blocks(path):
+            if block.not_run is not None:
+                continue
+            if block.language in SHELL | CONSOLE:
+                page.follow(block)
+            elif block.language in PYTHON:
+                page.run(block, f"python3 - <<'END_OF_BLOCK'\n{block.text}END_OF_BLOCK\n")
+    finally:
+        page.stop()
+
+
+@pytest.mark.parametrize("block", [b for b in checked_blocks() if b.language in TOML and b.not_run is None],
+                         ids=lambda b: b.name)
+def test_configuration_that_a_page_shows_is_valid(block, tmp_path):
+    (tmp_path / "bedplate.toml").write_text(block.text)
+    done = cli("check", project=tmp_path, ok=None)
+    assert done.returncode == 0, f"{block.name}\n{done.stdout}{done.stderr}"
+
+
+def test_what_is_not_run_says_why_and_is_little():
+    unrun = [b for b in checked_blocks() if b.not_run is not None]
+    for block in unrun:
+        print(f"not run: {block.name}: {block.not_run}")
+    print(f"{len(unrun)} of {len(checked_blocks())} blocks are not run")
+    assert len(unrun) <= MOST_NOT_RUN, [b.name for b in unrun]
+
+
+def test_every_marker_belongs_to_a_block():
+    for path in PAGES:
+        markers = len(NOT_RUN.findall(path.read_text()))
+        assert markers == sum(b.not_run is not None for b in blocks(path)), path
+
+
+def test_every_block_names_its_language():
+    assert [b.name for p in PAGES for b in blocks(p) if not b.language] == [], "`text` will do"
+
+
+def test_no_language_goes_by_another_name():
+    others = {b.language for p in PAGES for b in blocks(p)} - CHECKED
+    assert not others & {"shell", "zsh", "py", "shell-session", "shellsession"}, others
+
+
+def test_the_readme_shows_the_commands_that_everything_begins_with():
+    text = (ROOT / "README.md").read_text()
+    for command in ("cargo run --release -- up", "scripts/test", "bedplate run -- python app.py"):
+        assert command in text, command
+
+
+def test_links_lead_somewhere():
+    dead = []
+    for path in [*PAGES, *(ROOT / n for n in ("ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"))]:
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text()):
+            if "://" not in target and not target.startswith("mailto:") and not (path.parent / target).exists():
+                dead.append(f"{path.relative_to(ROOT)}: {target}")
+    assert dead == []
+
+
+def test_the_configuration_schema_is_the_one_the_binary_prints():
+    printed = subprocess.run([binary(), "config", "schema"], capture_output=True, timeout=20, check=True).stdout
+    assert json.loads(printed) == json.loads((ROOT / "docs/config.schema.json").read_text())
+
+
+def test_what_up_prints_for_people_can_be_pasted_and_works(tmp_path):
+    """`bedplate up` prints a boto3 and a curl snippet: both are taken from its output and run."""
+    page = Page(tmp_path)
+    log = open(tmp_path / "up.log", "w+b")
+    process = subprocess.Popen([binary(), "up", "--data", "127.0.0.1:0", "--control", "127.0.0.1:0", "--format", "human"],
+                               cwd=page.project, env=page.environment, stdout=log, stderr=subprocess.STDOUT,
+                               stdin=subprocess.DEVNULL)
+    try:
+        shown = _wait_for(Path(log.name), "curl")
+        python = re.search(r"(?m)^( *)(?:import boto3|from boto3)[\s\S]*?(?=^\s*$\n^\S|^ *#? *curl|\Z)", shown)
+        assert python, shown
+        source = "\n".join(row.removeprefix(python[1]) for row in python[0].splitlines())
+        assert _run(page, ["python3", "-c", source]).returncode == 0
+        curl = re.search(r"(?m)^ *curl (?:.*\\\n)*.*$", shown)
+        assert curl, shown
+        done = _run(page, ["bash", "-c", curl[0]])
+        assert done.returncode == 0 and '"output"' in done.stdout, done
+    finally:
+        process.terminate()
+        process.wait(15)
+        log.close()
+
+
+def _wait_for(path, word):
+    import time
+
+    until = time.monotonic() + 20
+    while word not in path.read_text() and time.monotonic() < until:
+        time.sleep(0.1)
+    time.sleep(0.3)
+    return path.read_text()
+
+
+def _run(page, command):
+    return subprocess.run(command, cwd=page.project, env=page.environment, capture_output=True, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL)
+
+
+def test_a_page_of_our_own_is_followed(tmp_path):
+    """The runner itself: a page that lies is found out."""
+    from blocks import Block
+
+    page = Page(tmp_path)
+    page.follow(Block(ROOT / "README.md", 1, "console", "$ echo one \\\n  two\nnoise\n$ test -n two\n", None))
+    with pytest.raises(AssertionError):
+        page.follow(Block(ROOT / "README.md", 1, "sh", "false\n", None))
