@@ -84,7 +84,7 @@ def test_no_test_is_ignored_and_nothing_is_left_to_do():
 
 def test_integration_tests_are_one_binary_a_crate():
     binaries = {}
-    for path in tracked("crates/*/tests/*.rs", "crates/*/tests/*/main.rs"):
+    for path in tracked(":(glob)crates/*/tests/*.rs", ":(glob)crates/*/tests/*/main.rs"):
         binaries.setdefault(path.split("/")[1], []).append(path)
     assert {c: paths for c, paths in binaries.items() if len(paths) > 1} == {}
 

@@ -305,43 +305,6 @@ def test_boto3_does_not_retry_a_refusal_of_identity(recorded):
     assert len(attempts) == 1
 
 
-def test_the_upstream_may_be_called_with_a_bearer_key(start, recorder):
-    from gateway import recorder_config
-
-    gateway = start(recorder_config(recorder, provider='bearer = { env = "UPSTREAM_BEARER" }'),
-                    UPSTREAM_BEARER="bedrock-api-key-EXAMPLE")
-    assert send(gateway, sign(gateway))[0] == 200
-    assert recorder.only().header("authorization") == "Bearer bedrock-api-key-EXAMPLE"
-
-
-def test_the_upstream_may_be_called_by_an_assumed_role(start, recorder):
-    from gateway import UPSTREAM_KEY, recorder_config
-    from recorder import Answer, Recorder
-
-    sts = Recorder()
-    until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
-    sts.answer = lambda _seen: Answer(200, [("Content-Type", "text/xml")], [f"""
-<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult>
-<AssumedRoleUser><Arn>arn:aws:sts::123456789012:assumed-role/bedplate/s</Arn><AssumedRoleId>AROA:s</AssumedRoleId></AssumedRoleUser>
-<Credentials><AccessKeyId>ASIAASSUMEDEXAMPLE00</AccessKeyId><SecretAccessKey>assumed-secret</SecretAccessKey>
-<SessionToken>assumed-token</SessionToken><Expiration>{until}</Expiration></Credentials>
-</AssumeRoleResult></AssumeRoleResponse>""".encode()])
-    gateway = start(recorder_config(recorder, provider='role_arn = "arn:aws:iam::123456789012:role/bedplate"'),
-                    AWS_ENDPOINT_URL_STS=sts.url, AWS_REGION="us-east-1")
-    assert send(gateway, sign(gateway))[0] == 200
-    recorder.only().signature_holds("ASIAASSUMEDEXAMPLE00", "assumed-secret", token="assumed-token")
-    assert b"role%2Fbedplate" in sts.seen[0].body and UPSTREAM_KEY in sts.seen[0].header("authorization")
-    sts.stop()
-
-
-def test_without_upstream_credentials_the_refusal_says_so(start, recorder):
-    from gateway import recorder_config
-
-    gateway = start(recorder_config(recorder), AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
-    status, headers, _ = send(gateway, sign(gateway))
-    assert status >= 500 and headers["x-bedplate-code"] == "BP4007"
-
-
 def test_a_thousand_refusals_do_not_disturb_a_caller(recorded):
     gateway, _ = recorded
     bad = sign(gateway, {**gateway.ready, "secret_access_key": "x" * 40})

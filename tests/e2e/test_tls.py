@@ -1,6 +1,5 @@
 """TLS, HTTP/2, and clients that are not AWS SDKs."""
 
-import datetime
 import json
 import os
 import socket
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from certificates import self_signed
 from gateway import NOVA, clean_environment
 from signing import signed
 
@@ -96,25 +96,6 @@ def test_old_protocols_are_refused(secured):
         context.wrap_socket(s)
 
 
-def certificate(folder, name):
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    import ipaddress
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-            .serial_number(x509.random_serial_number()).not_valid_before(now).not_valid_after(now + datetime.timedelta(1))
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-            .sign(key, hashes.SHA256()))
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    return made.serial_number
-
-
 def served_serial(gateway):
     from cryptography import x509
 
@@ -126,11 +107,11 @@ def served_serial(gateway):
 def test_certificate_files_are_read_again_without_a_restart(start, recorder, tmp_path):
     from gateway import recorder_config
 
-    first = certificate(tmp_path, "first")
+    first = self_signed(tmp_path)
     tls = f'[listen.tls]\nmode = "files"\ncertificate = "{tmp_path}/cert.pem"\nkey = "{tmp_path}/key.pem"\n'
     gateway = start(recorder_config(recorder, extra=tls))
     assert served_serial(gateway) == first
-    second = certificate(tmp_path, "second")
+    second = self_signed(tmp_path)
     until = time.monotonic() + 10
     while served_serial(gateway) != second:
         assert time.monotonic() < until, "the new certificate is not served"
