@@ -12,7 +12,8 @@ import os
 import re
 import signal
 import subprocess
-from pathlib import Path
+import textwrap
+import time
 
 import pytest
 from blocks import CHECKED, CONSOLE, NOT_RUN, PYTHON, ROOT, SHELL, TOML, blocks, checked_blocks, pages
@@ -155,31 +156,27 @@ def test_the_configuration_schema_is_the_one_the_binary_prints():
 
 
 def test_what_up_prints_for_people_can_be_pasted_and_works(tmp_path):
-    """`bedplate up` prints a boto3 and a curl snippet: both are taken from its output and run."""
+    """`bedplate up` prints a boto3 and a curl snippet: what is indented is pasted into a shell."""
     page = Page(tmp_path)
-    log = open(tmp_path / "up.log", "w+b")
-    process = subprocess.Popen([binary(), "up", "--data", "127.0.0.1:0", "--control", "127.0.0.1:0", "--format", "human"],
-                               cwd=page.project, env=page.environment, stdout=log, stderr=subprocess.STDOUT,
-                               stdin=subprocess.DEVNULL)
+    shown = tmp_path / "up.txt"
+    with open(shown, "wb") as out:
+        process = subprocess.Popen(
+            [binary(), "up", "--data", "127.0.0.1:0", "--control", "127.0.0.1:0"], cwd=page.project,
+            env=page.environment, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     try:
-        shown = _wait_for(Path(log.name), "curl")
-        python = re.search(r"(?m)^( *)(?:import boto3|from boto3)[\s\S]*?(?=^\s*$\n^\S|^ *#? *curl|\Z)", shown)
-        assert python, shown
-        source = "\n".join(row.removeprefix(python[1]) for row in python[0].splitlines())
-        assert _run(page, ["python3", "-c", source]).returncode == 0
-        curl = re.search(r"(?m)^ *curl (?:.*\\\n)*.*$", shown)
-        assert curl, shown
-        done = _run(page, ["bash", "-c", curl[0]])
-        assert done.returncode == 0 and '"output"' in done.stdout, done
+        text = _wait_for(shown, "curl")
+        pasted = textwrap.dedent("\n".join(
+            row for row in text[text.index("  export "):].splitlines() if row.startswith("  ") or not row.strip()))
+        assert "boto3" in pasted and "curl" in pasted and "Bearer" in pasted
+        done = _run(page, ["bash", "-euc", pasted])
+        assert done.returncode == 0, f"{pasted}\n{done.stdout}{done.stderr}"
+        assert "inputTokens" in done.stdout and '"stopReason"' in done.stdout, done.stdout
     finally:
         process.terminate()
         process.wait(15)
-        log.close()
 
 
 def _wait_for(path, word):
-    import time
-
     until = time.monotonic() + 20
     while word not in path.read_text() and time.monotonic() < until:
         time.sleep(0.1)

@@ -297,7 +297,7 @@ def test_each_request_is_one_record(start, recorder):
     for call_id in ids:
         gateway.record(call_id)
     assert len(set(ids)) == 15
-    listed = gateway.cli("calls", "tail", "--format", "json", "--once", "--limit", "100").stdout
+    listed = gateway.cli("calls", "tail", "--format", "json", "--no-follow", "-n", "100").stdout
     for call_id in ids:
         assert listed.count(call_id) == 1, call_id
     series = gateway.metrics()

@@ -244,8 +244,8 @@ def test_rotation_overlaps(recorded):
 def test_a_known_key_can_be_imported(recorded):
     gateway, _ = recorded
     key = {"access_key_id": "AKIAIMPORTEDEXAMPLE2", "secret_access_key": "Imported" * 5}
-    gateway.cli("key", "import", "--team", "t", "--feature", "f", "--env", "test", "--risk-profile", "internal",
-                AWS_ACCESS_KEY_ID=key["access_key_id"], AWS_SECRET_ACCESS_KEY=key["secret_access_key"])
+    gateway.cli("key", "import", "--team", "t", "--access-key-id", key["access_key_id"], "--secret-env", "KNOWN",
+                KNOWN=key["secret_access_key"])
     assert usable_within(gateway, key)
 
 
@@ -263,7 +263,7 @@ def test_a_key_may_be_held_to_some_models(recorded):
 
 def test_the_caller_may_name_a_feature_that_the_key_lists(recorded):
     gateway, _ = recorded
-    key = gateway.new_key("--allow-feature", "search")
+    key = gateway.new_key("--may-name", "search")
     assert usable_within(gateway, key)
     status, headers, _ = send(gateway, {**sign(gateway, key), "x-bedplate-feature": "search"})
     assert status == 200

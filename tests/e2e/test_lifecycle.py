@@ -192,7 +192,7 @@ def test_nothing_answered_more_than_100_ms_before_a_kill_is_missing(start, recor
         thread.join()
     assert len(answered) > 50
     again = start(project=gateway.project)
-    listed = again.cli("calls", "tail", "--once", "--limit", "100000", "--format", "json").stdout
+    listed = again.cli("calls", "tail", "--no-follow", "-n", "100000", "--format", "json").stdout
     missing = [call for at, call in answered if at < died - 0.1 and call not in listed]
     assert missing == [], f"{len(missing)} of {len(answered)} calls are missing"
     assert send(again)[0] == 200
