@@ -172,7 +172,7 @@ mod tests {
         let picked = pick(text, &["b", "a", "c"]).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(picked.text(1), Some("{\"x\" : 1}"));
         assert_eq!((picked.text(0), picked.text(2), picked.empty), (None, None, false));
-        assert_eq!(range_in(text, picked.text(1).unwrap()), 7..17);
+        assert_eq!(range_in(text, picked.text(1).unwrap()), 7..16);
     }
 
     #[test]

@@ -125,7 +125,9 @@ fn invoke(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal> {
     let mut max_tokens = None;
     for limit in limits::of(asked.family) {
         let found = match limit {
-            Limit::Top(name) => limits::native(name).and_then(|place| picked.text(place)).map(|value| limits::whole_number(name, value)),
+            Limit::Top(name) => limits::native(name)
+                .and_then(|place| picked.text(place))
+                .map(|value| limits::whole_number(name, value)),
             Limit::In(outer, inner) => match limits::native(outer).and_then(|place| picked.text(place)) {
                 Some(value) => limits::nested(outer, value, &[inner]).transpose(),
                 None => None,

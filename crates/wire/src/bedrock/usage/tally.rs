@@ -65,7 +65,11 @@ impl Tally {
     pub(super) fn metrics(&mut self, text: &str) {
         match counts::metrics(text) {
             Some((newer, latency)) => {
-                if self.complete { self.counts.fill(newer) } else { self.counts.update(newer) }
+                if self.complete {
+                    self.counts.fill(newer)
+                } else {
+                    self.counts.update(newer)
+                }
                 self.latency_ms = latency.or(self.latency_ms);
                 self.complete |= newer.output.is_some();
             }

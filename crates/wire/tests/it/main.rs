@@ -1,0 +1,11 @@
+//! Wire formats against other people's implementations, against samples, and against chance.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod bodies;
+mod eventstream;
+mod samples;
+mod sigv4;
+mod sigv4_suite;
+mod streams;
+mod usage;
