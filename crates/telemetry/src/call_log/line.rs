@@ -1,0 +1,133 @@
+//! One line.
+
+use bedplate_core::call::{CallId, Dialect, Operation};
+use bedplate_core::record::{Ending, Outcome};
+use bedplate_core::refusal::{Code, Stage};
+use bedplate_core::usage::{Unit, UsageBasis};
+use serde::Serialize;
+
+/// The fields of a line, in their order. What is unknown is left out, but for the fields that a
+/// query filters on: those are always there.
+#[derive(Debug, Serialize)]
+pub struct Line<'a> {
+    time: String,
+    call: CallId,
+    ending: Ending,
+    status: u16,
+    operation: Option<Operation>,
+    model: &'a str,
+    team: &'a str,
+    feature: &'a str,
+    environment: &'a str,
+    key: Option<&'a str>,
+    dialect: Dialect,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chain: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<Code>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stage: Option<Stage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    attempts: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tier: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream_request_id: Option<&'a str>,
+    input_tokens: u64,
+    cache_read_tokens: u64,
+    cache_write_5m_tokens: u64,
+    cache_write_1h_tokens: u64,
+    output_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    units: &'a [(Unit, u64)],
+    usage_basis: UsageBasis,
+    cost_nanos: i64,
+    cost_known: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop_reason: Option<&'a str>,
+    total_us: u64,
+    overhead_us: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_read_us: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cleared_us: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_byte_us: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_token_us: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream_latency_ms: Option<u64>,
+    bytes_in: u64,
+    bytes_out: u64,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    edits: &'a [String],
+}
+
+impl<'a> Line<'a> {
+    pub fn of(outcome: &'a Outcome) -> Self {
+        let call = &outcome.call;
+        let last = outcome.attempts.last();
+        Self {
+            time: call.admitted_at.to_string(),
+            call: call.id,
+            ending: call.ending,
+            status: call.status,
+            operation: call.operation,
+            model: &call.model,
+            team: &call.team,
+            feature: &call.feature,
+            environment: &call.environment,
+            key: call.key.as_ref().map(|k| &*k.0),
+            dialect: call.dialect,
+            user: call.user.as_deref(),
+            chain: call.chain.as_deref(),
+            trace: call.trace.as_deref(),
+            code: call.code,
+            stage: call.stage,
+            error: call.error.as_deref(),
+            attempts: outcome.attempts.len(),
+            provider: last.map(|a| &*a.provider),
+            region: last.map(|a| &*a.region),
+            target: last.map(|a| &*a.target),
+            tier: last.map(|a| a.tier.as_str()).filter(|t| !t.is_empty()),
+            upstream_request_id: last.and_then(|a| a.upstream_request_id.as_deref()),
+            input_tokens: call.usage.input,
+            cache_read_tokens: call.usage.cache_read,
+            cache_write_5m_tokens: call.usage.cache_write_5m,
+            cache_write_1h_tokens: call.usage.cache_write_1h,
+            output_tokens: call.usage.output,
+            reasoning_tokens: call.usage.reasoning,
+            units: &call.usage.units,
+            usage_basis: call.basis,
+            cost_nanos: call.cost.priced().0,
+            cost_known: call.cost.is_known(),
+            price_version: last.map(|a| &*a.price_version).filter(|v| !v.is_empty()),
+            stop_reason: call.stop_reason.as_deref(),
+            total_us: call.timings.total,
+            overhead_us: call.timings.overhead,
+            body_read_us: call.timings.body_read,
+            cleared_us: call.timings.cleared,
+            first_byte_us: call.timings.first_byte,
+            first_token_us: call.timings.first_token,
+            upstream_latency_ms: last.and_then(|a| a.timings.upstream_latency_ms),
+            bytes_in: call.bytes_in,
+            bytes_out: call.bytes_out,
+            edits: &call.edits,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Where lines go: a standard stream or a file that may be rotated away.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// A place for lines.
+#[derive(Debug)]
+pub(crate) enum Lines {
+    Stdout,
+    Stderr,
+    File { path: PathBuf, open: Option<File> },
+}
+
+impl Lines {
+    /// A file to which lines are added; made when it is not there.
+    pub(crate) fn file(path: &Path) -> io::Result<Self> {
+        let open = Some(append(path)?);
+        Ok(Self::File { path: path.to_owned(), open })
+    }
+
+    /// Writes whole lines.
+    pub(crate) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Stdout => {
+                let mut out = io::stdout().lock();
+                out.write_all(lines)?;
+                out.flush()
+            }
+            Self::Stderr => io::stderr().lock().write_all(lines),
+            Self::File { path, open } => {
+                // a rotated file is left to whoever took it
+                if !open.as_ref().is_some_and(|file| is_at(file, path)) {
+                    *open = Some(append(path)?);
+                }
+                match open {
+                    Some(file) => file.write_all(lines),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+/// Whether `path` still names the open file.
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}

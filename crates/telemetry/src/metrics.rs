@@ -1,0 +1,154 @@
+//! Prometheus metrics.
+//!
+//! Each serving thread counts into a shard of its own, plain integers behind a lock that only a
+//! scrape ever contends for; a scrape merges the shards. Nothing on the path of a call is shared
+//! between cores. The label values that callers choose are bounded: beyond the limit stands `other`.
+//!
+//! The table of all metrics is [`METRICS`].
+
+mod encode;
+mod histogram;
+mod labels;
+mod names;
+mod shard;
+mod table;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use bedplate_core::ports::Sink;
+use bedplate_core::record::Outcome;
+use parking_lot::Mutex;
+use prometheus_client::encoding::text;
+use prometheus_client::registry::Registry;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use self::names::{METRICS, Metric};
+
+use self::encode::Page;
+use self::labels::Label;
+use self::shard::{Labels, Shard};
+use crate::inbox::{Losses, my_shard, shards};
+
+/// The media type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// `[metrics]`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// How many models, teams and features have a label value of their own, each; all others are
+    /// counted under `other`.
+    pub label_values: usize,
+    /// How many combinations of them are counted apart; all others under `other`.
+    pub series: usize,
+}
+
+impl Default for MetricsConfig {
+    fn default() -> Self {
+        Self { label_values: 200, series: 2_000 }
+    }
+}
+
+impl MetricsConfig {
+    pub fn build(self, version: &str) -> Arc<Metrics> {
+        let label = || Label::new(self.label_values);
+        let of_thread =
+            || OfThread { counts: Mutex::new(Shard::new(self.series)), in_flight: AtomicI64::new(0) };
+        Arc::new(Metrics {
+            version: version.to_owned(),
+            labels: Labels {
+                model: label(),
+                team: label(),
+                feature: label(),
+                provider: label(),
+                error: label(),
+            },
+            threads: (0..shards()).map(|_| of_thread()).collect(),
+            dropped: Mutex::default(),
+            ledger_pending: AtomicI64::new(0),
+            ledger_up: AtomicBool::new(true),
+        })
+    }
+}
+
+/// All counts of this process.
+pub struct Metrics {
+    version: String,
+    labels: Labels,
+    threads: Box<[OfThread]>,
+    dropped: Mutex<Vec<(&'static str, Arc<Losses>)>>,
+    ledger_pending: AtomicI64,
+    ledger_up: AtomicBool,
+}
+
+/// Alone on its cache lines.
+#[repr(align(128))]
+struct OfThread {
+    counts: Mutex<Shard>,
+    /// Calls begun here less calls settled here: only the sum over all threads means something.
+    in_flight: AtomicI64,
+}
+
+impl Metrics {
+    /// The page of `/metrics`, as [`CONTENT_TYPE`].
+    pub fn render(&self) -> String {
+        let mut page = Page::default();
+        for thread in &self.threads {
+            page.merge(&thread.counts.lock());
+        }
+        for (sink, losses) in self.dropped.lock().iter() {
+            page.show(names::DROPPED, vec![(*sink).to_owned()], losses.count());
+        }
+        let gauges = [
+            (names::IN_FLIGHT, vec![], self.in_flight()),
+            (names::LEDGER_PENDING, vec![], self.ledger_pending.load(Ordering::Relaxed)),
+            (names::LEDGER_UP, vec![], i64::from(self.ledger_up.load(Ordering::Relaxed))),
+            (names::BUILD, vec![self.version.clone()], 1),
+        ];
+        page.gauges.extend(gauges);
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(page));
+        let mut out = String::new();
+        // writing to a string does not fail
+        let _ = text::encode(&mut out, &registry);
+        out
+    }
+
+    /// Calls that have begun and are not settled.
+    pub fn in_flight(&self) -> i64 {
+        self.threads.iter().map(|t| t.in_flight.load(Ordering::Relaxed)).sum()
+    }
+
+    /// How many settled calls wait for the ledger.
+    pub fn ledger_pending(&self, rows: u64) {
+        self.ledger_pending.store(i64::try_from(rows).unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
+    /// Whether the last write to the ledger succeeded.
+    pub fn ledger_up(&self, up: bool) {
+        self.ledger_up.store(up, Ordering::Relaxed);
+    }
+
+    /// Shows the losses of a sink.
+    pub(crate) fn watch(&self, sink: &'static str, losses: Arc<Losses>) {
+        self.dropped.lock().push((sink, losses));
+    }
+
+    fn mine(&self) -> &OfThread {
+        &self.threads[my_shard() % self.threads.len()]
+    }
+}
+
+impl Sink for Metrics {
+    fn begun(&self) {
+        self.mine().in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn settle(&self, outcome: &Arc<Outcome>) {
+        let mine = self.mine();
+        mine.in_flight.fetch_sub(1, Ordering::Relaxed);
+        mine.counts.lock().count(outcome, &self.labels);
+    }
+}

@@ -1,0 +1,82 @@
+//! Every metric: its name, labels and meaning. The one table for code, documentation and dashboards.
+
+use prometheus_client::metrics::MetricType;
+
+/// One metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Without the `_total` that counters end in when they are written.
+    pub(crate) stem: &'static str,
+    pub(crate) kind: MetricType,
+    pub labels: &'static [&'static str],
+    pub help: &'static str,
+}
+
+impl Metric {
+    /// The name to query: `bedplate_calls_total`; of a histogram without `_bucket`.
+    pub fn name(&self) -> String {
+        match self.kind {
+            MetricType::Counter => format!("{}_total", self.stem),
+            _ => self.stem.to_owned(),
+        }
+    }
+
+    /// `counter`, `gauge` or `histogram`.
+    pub fn kind(&self) -> &'static str {
+        match self.kind {
+            MetricType::Counter => "counter",
+            MetricType::Gauge => "gauge",
+            MetricType::Histogram => "histogram",
+            _ => "unknown",
+        }
+    }
+}
+
+macro_rules! metrics {
+    ($($name:ident = $stem:literal, $kind:ident, [$($label:literal),*], $help:literal;)*) => {
+        $(pub(crate) const $name: Metric =
+            Metric { stem: $stem, kind: MetricType::$kind, labels: &[$($label),*], help: $help };)*
+
+        /// Every metric that `/metrics` shows.
+        pub const METRICS: &[Metric] = &[$($name),*];
+    };
+}
+
+metrics! {
+    CALLS = "bedplate_calls", Counter, ["model", "team", "feature", "operation", "ending"],
+        "Calls settled, by how they ended";
+    DURATION = "bedplate_call_duration_seconds", Histogram, ["model", "feature", "operation"],
+        "From the first byte of the request to the last of the answer; calls that reached an upstream";
+    FIRST_TOKEN = "bedplate_first_token_seconds", Histogram, ["model", "feature", "operation"],
+        "From the first byte of the request to the first token of a stream";
+    OUTPUT_TOKEN = "bedplate_output_token_seconds", Histogram, ["model", "feature"],
+        "Mean time between the output tokens of a stream, one observation a call";
+    OVERHEAD = "bedplate_overhead_seconds", Histogram, ["operation"],
+        "What bedplate itself added: the total less the waits for the caller's body and for the upstream";
+    TIMEOUTS = "bedplate_timeouts", Counter, ["model", "phase"],
+        "Deadlines that passed, by phase: connect, first_token, idle, total";
+    TOKENS = "bedplate_tokens", Counter, ["model", "team", "feature", "kind"],
+        "Tokens, in disjoint kinds: input, cache_read, cache_write_5m, cache_write_1h, output";
+    UNITS = "bedplate_units", Counter, ["unit"],
+        "What is not counted in tokens: queries, images, seconds, guardrail text units";
+    COST = "bedplate_cost_usd", Counter, ["model", "team", "feature"],
+        "Dollars by the price book; of calls whose cost is not fully known, the known part";
+    UNPRICED = "bedplate_unpriced_calls", Counter, ["model", "team", "feature"],
+        "Calls whose cost is not fully known";
+    REFUSALS = "bedplate_refusals", Counter, ["code"],
+        "Calls that ended with a code of bedplate's own; BP4008 is an upstream's error passed on";
+    ATTEMPTS = "bedplate_upstream_attempts", Counter, ["provider", "model", "status", "error"],
+        "Requests sent upstream; status 0 when no answer came, error the upstream's name or our code";
+    THROTTLES = "bedplate_upstream_throttles", Counter, ["provider", "model"],
+        "Requests that the upstream throttled";
+    IN_FLIGHT = "bedplate_in_flight", Gauge, [],
+        "Calls that have begun and are not settled";
+    DROPPED = "bedplate_telemetry_dropped", Counter, ["sink"],
+        "Calls that a log or trace could not take; the ledger has them all";
+    LEDGER_PENDING = "bedplate_ledger_pending_rows", Gauge, [],
+        "Settled calls that are not written to the ledger yet";
+    LEDGER_UP = "bedplate_ledger_up", Gauge, [],
+        "1 when the last write to the ledger succeeded, else 0";
+    BUILD = "bedplate_build_info", Gauge, ["version"],
+        "Always 1; which version runs";
+}
