@@ -149,7 +149,7 @@ fn openai_models_count_cached_tokens_within_the_input_of_streams() {
 #[test]
 fn every_family_says_its_usage_in_its_own_chunks() {
     let metrics = json!({"inputTokenCount": 9, "outputTokenCount": 5, "cacheReadInputTokenCount": 3, "invocationLatency": 12});
-    let cases: &[(Family, Vec<Value>, (u64, u64, u64))] = &[
+    let cases = [
         (
             Family::Llama,
             vec![
@@ -193,10 +193,10 @@ fn every_family_says_its_usage_in_its_own_chunks() {
             (9, 3, 5),
         ),
     ];
-    for (family, natives, (input, read, output)) in cases {
-        let (heard, metered) = chunks(*family, natives);
+    for (family, natives, counted) in cases {
+        let (heard, metered) = chunks(family, &natives);
         let usage = metered.usage.unwrap_or_else(|| panic!("{family:?}"));
-        assert_eq!((usage.input, usage.cache_read, usage.output), (*input, *read, *output), "{family:?}");
+        assert_eq!((usage.input, usage.cache_read, usage.output), counted, "{family:?}");
         assert!(metered.stop_reason.is_some(), "{family:?}");
         assert!(heard[0].content, "{family:?}");
     }

@@ -1,6 +1,5 @@
 //! Stamping request metadata, within AWS's limits, beside the caller's own pairs.
 
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -113,37 +112,45 @@ struct Fitted {
 /// to the caller.
 fn fit(ours: &[(&str, &str)], theirs: &[String], room: usize) -> Fitted {
     let mut text = String::with_capacity(ours.iter().map(|(k, v)| k.len() + v.len() + 6).sum());
-    let mut kept: Vec<String> = Vec::with_capacity(ours.len());
+    let mut kept: [(usize, usize); PAIRS] = [(0, 0); PAIRS];
+    let mut n = 0;
     for (key, value) in ours {
-        let key = allowed(key);
-        let taken = key.is_empty() || theirs.contains(&key) || kept.contains(&key);
-        if taken || theirs.len() + kept.len() >= PAIRS {
-            continue;
+        if theirs.len() + n >= PAIRS {
+            break;
         }
         let before = text.len();
-        let comma = if kept.is_empty() { "" } else { "," };
-        // writing to a string cannot fail
-        let _ = write!(text, "{comma}\"{key}\":\"{}\"", allowed(value));
+        text.push_str(if n == 0 { "\"" } else { ",\"" });
+        let start = text.len();
+        text.extend(allowed(key));
+        let written = &text[start..];
+        let taken = written.is_empty()
+            || theirs.iter().any(|k| k == written)
+            || kept[..n].iter().any(|(from, to)| text[*from..*to] == *written);
+        if taken {
+            text.truncate(before);
+            continue;
+        }
+        kept[n] = (start, text.len());
+        text.push_str("\":\"");
+        text.extend(allowed(value));
+        text.push('"');
         if text.len() > room {
             text.truncate(before);
             break;
         }
-        kept.push(key);
+        n += 1;
     }
-    let stamped = Stamped { kept: kept.len(), dropped: ours.len() - kept.len() };
-    Fitted { text, stamped }
+    Fitted { text, stamped: Stamped { kept: n, dropped: ours.len() - n } }
 }
 
-/// The first 256 characters, those that AWS does not allow replaced by `_`. What is left needs no escapes.
-fn allowed(text: &str) -> String {
-    text.chars()
-        .take(CHARS)
-        .map(|c| match c {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | ' ' => c,
-            ':' | '_' | '@' | '$' | '#' | '=' | '/' | '+' | ',' | '-' | '.' => c,
-            _ => '_',
-        })
-        .collect()
+/// The first 256 characters, those that AWS does not allow replaced by `_`. What is left is ASCII and needs
+/// no escapes.
+fn allowed(text: &str) -> impl Iterator<Item = char> {
+    text.chars().take(CHARS).map(|c| match c {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | ' ' => c,
+        ':' | '_' | '@' | '$' | '#' | '=' | '/' | '+' | ',' | '-' | '.' => c,
+        _ => '_',
+    })
 }
 
 /// The caller's keys, decoded.
