@@ -153,13 +153,14 @@ impl Keymaker {
         Ok(self.ledger.list_keys().await?)
     }
 
-    /// Keys that changed after `version`, opened for use. One that cannot be opened is left out and
-    /// said: the others must go on working.
+    /// Keys that changed after `version`, opened for use, and the version they bring one up to. One that
+    /// cannot be opened is left out and said: the others must go on working.
     ///
     /// # Errors
     /// The ledger's.
-    pub async fn changed(&self, version: i64) -> Result<Vec<Key>, StoreError> {
+    pub async fn changed(&self, version: i64) -> Result<(Vec<Key>, i64), StoreError> {
         let stored = self.ledger.keys_changed(version).await?;
+        let up_to = stored.last().map_or(version, |key| key.version);
         let open = |key: StoredKey| match self.open(key) {
             Ok(key) => Some(key),
             Err(e) => {
@@ -167,7 +168,7 @@ impl Keymaker {
                 None
             }
         };
-        Ok(stored.into_iter().filter_map(open).collect())
+        Ok((stored.into_iter().filter_map(open).collect(), up_to))
     }
 
     async fn store(

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
@@ -67,6 +68,8 @@ pub struct Certificates {
     /// What clients must trust, when we made the certificate ourselves.
     pub ca_file: Option<PathBuf>,
     files: (PathBuf, PathBuf),
+    /// When the files were last changed, as far as we have seen.
+    seen: parking_lot::Mutex<Option<SystemTime>>,
 }
 
 impl Config {
@@ -103,14 +106,27 @@ impl Certificates {
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
         server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { server: Arc::new(server), current, ca_file, files })
+        let seen = parking_lot::Mutex::new(changed(&files));
+        Ok(Self { server: Arc::new(server), current, ca_file, files, seen })
     }
 
     pub fn server(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.server)
     }
 
-    /// Reads the files again; connections made from now on get the new certificate.
+    /// Reads the files again when they changed; connections made from now on get the new certificate.
+    ///
+    /// # Errors
+    /// When the files are bad; the old certificate stays.
+    pub fn reload_if_changed(&self) -> Result<(), TlsError> {
+        let now = changed(&self.files);
+        if std::mem::replace(&mut *self.seen.lock(), now) == now {
+            return Ok(());
+        }
+        self.reload()
+    }
+
+    /// Reads the files again, changed or not.
     ///
     /// # Errors
     /// When the files are bad; the old certificate stays.
@@ -118,6 +134,12 @@ impl Certificates {
         self.current.0.store(load(&self.files)?);
         Ok(())
     }
+}
+
+/// When the younger of the two was changed.
+fn changed((certificate, key): &(PathBuf, PathBuf)) -> Option<SystemTime> {
+    let of = |path: &Path| fs::metadata(path).and_then(|m| m.modified()).ok();
+    of(certificate).max(of(key))
 }
 
 struct Current(ArcSwap<CertifiedKey>);

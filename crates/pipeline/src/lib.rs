@@ -13,6 +13,7 @@
 mod admit;
 mod call;
 mod compose;
+mod config;
 mod guard;
 mod invoke;
 mod pipeline;
@@ -24,6 +25,7 @@ mod settle;
 pub use admit::keyring::{Keyring, Presented};
 pub use call::{Call, Evidence, Native, Tags};
 pub use compose::routes::Routes;
+pub use config::{DrainConfig, OperationsConfig, TimeoutConfig};
 pub use invoke::deadline::{Deadlines, Timeouts};
 pub use pipeline::{Drain, Pipeline, Refused};
 pub use provider::{

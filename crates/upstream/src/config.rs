@@ -46,6 +46,26 @@ pub struct Config {
     pub proxy: Option<String>,
 }
 
+impl Config {
+    /// A provider with nothing set but its name and kind.
+    pub fn named(name: &str, kind: Kind) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+            region: us_east_1(),
+            account: String::new(),
+            endpoints: Endpoints::default(),
+            profile: None,
+            role_arn: None,
+            bearer: None,
+            request_metadata: true,
+            connections: connections(),
+            ca_file: None,
+            proxy: None,
+        }
+    }
+}
+
 /// What answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

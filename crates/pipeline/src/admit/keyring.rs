@@ -62,8 +62,9 @@ impl Keyring {
         }
     }
 
-    /// Adds keys, or replaces those whose version is older.
-    pub fn put(&self, keys: Vec<Key>) {
+    /// Adds keys, or replaces those whose version is older; from now on the ring is up to version
+    /// `up_to`.
+    pub fn put(&self, keys: Vec<Key>, up_to: i64) {
         let mut by_id = self.by_id.lock();
         let keys: Vec<Arc<Key>> = keys
             .into_iter()
@@ -72,13 +73,13 @@ impl Keyring {
             .collect();
         for key in &keys {
             by_id.insert(key.id.clone(), Arc::clone(key));
-            self.version.fetch_max(key.version, Ordering::Relaxed);
         }
+        self.version.fetch_max(up_to, Ordering::Relaxed);
         self.by_access_key.put(keys.iter().map(|k| (Arc::clone(&k.access_key_id), Arc::clone(k))));
         self.by_token.put(keys.iter().map(|k| (k.bearer_sha256, Arc::clone(k))));
     }
 
-    /// The highest version seen: what to ask the ledger for changes after.
+    /// What to ask the ledger for changes after.
     pub fn version(&self) -> i64 {
         self.version.load(Ordering::Relaxed)
     }
@@ -165,7 +166,7 @@ mod tests {
     #[test]
     fn keys_are_found_by_access_key_and_by_token() {
         let ring = Keyring::default();
-        ring.put((0..1000).map(|n| key(n, i64::from(n) + 1)).collect());
+        ring.put((0..1000).map(|n| key(n, i64::from(n) + 1)).collect(), 1000);
         let found = ring.find(Presented::AccessKey("AKIA77"), Timestamp(0)).unwrap();
         let by_token = ring.find(Presented::Token(&found.bearer_sha256), Timestamp(0)).unwrap();
         assert_eq!(found.id, by_token.id);
@@ -177,9 +178,9 @@ mod tests {
     #[test]
     fn a_disabled_key_looks_unknown_and_an_older_version_changes_nothing() {
         let ring = Keyring::default();
-        ring.put(vec![key(1, 1)]);
-        ring.put(vec![Key { disabled_at: Some(Timestamp(5)), ..key(1, 3) }]);
-        ring.put(vec![key(1, 2)]);
+        ring.put(vec![key(1, 1)], 1);
+        ring.put(vec![Key { disabled_at: Some(Timestamp(5)), ..key(1, 3) }], 3);
+        ring.put(vec![key(1, 2)], 2);
         let e = ring.find(Presented::AccessKey("AKIA1"), Timestamp(5)).unwrap_err();
         assert_eq!(e.code, Code::UnknownKey);
         assert_eq!(ring.len(), 1);

@@ -1,0 +1,167 @@
+//! The composition root: everything is built here, once, and handed to what needs it.
+
+mod background;
+mod environment;
+mod providers;
+mod reload;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bedplate_control::keys::Keymaker;
+use bedplate_core::clock::{Clock, SystemClock};
+use bedplate_core::ids::{Ids, SystemIds};
+use bedplate_core::ports::Ledger;
+use bedplate_gateway::tls::Certificates;
+use bedplate_gateway::{Gateway, Server};
+use bedplate_pipeline::Keyring;
+use bedplate_seal::MasterKey;
+use bedplate_store::Journal;
+use tokio::runtime::Handle;
+
+use crate::exit::Failure;
+use crate::project::{Lock, Project};
+use crate::settings::Settings;
+
+pub(crate) use environment::region as environment_region;
+use providers::Providers;
+use reload::Reload;
+
+/// A running bedplate.
+pub(crate) struct App {
+    pub(crate) project: Project,
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) keymaker: Arc<Keymaker>,
+    pub(crate) certificates: Option<Arc<Certificates>>,
+    control: SocketAddr,
+    server: Server,
+    journal: Arc<Journal>,
+    reload: Arc<Reload>,
+    background: background::Background,
+    lock: Lock,
+}
+
+/// The parts of bedplate that work on a project's ledger without serving calls.
+pub(crate) struct Offline {
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) keymaker: Arc<Keymaker>,
+}
+
+impl Offline {
+    /// Opens the project's ledger and master key; a running gateway may have them open too.
+    pub(crate) async fn open(project: &Project, settings: &Settings) -> Result<Self, Failure> {
+        let clock = SystemClock::shared();
+        let ids = SystemIds::shared();
+        let state = project.state()?;
+        let ledger = settings.store.open(&project.dir, Arc::clone(&clock)).await?;
+        let master = MasterKey::load_or_create(&state.join("master.key"), &*ids).map_err(Failure::usage)?;
+        let keymaker = Arc::new(Keymaker {
+            ledger: Arc::clone(&ledger) as Arc<dyn bedplate_core::ports::Keys>,
+            master: Arc::new(master),
+            ids,
+            clock,
+        });
+        Ok(Self { ledger, keymaker })
+    }
+}
+
+impl App {
+    /// Starts everything; when this returns, calls are served.
+    pub(crate) async fn start(project: Project, settings: Settings, runtime: &Handle) -> Result<Self, Failure> {
+        let lock = project.lock()?;
+        let clock: Arc<dyn Clock> = SystemClock::shared();
+        let ids: Arc<dyn Ids> = SystemIds::shared();
+        let state = project.state()?;
+        let certificates = settings.listen.tls.build(&project.dir, &state).map_err(Failure::usage)?.map(Arc::new);
+
+        let Offline { ledger, keymaker } = Offline::open(&project, &settings).await?;
+        let calls = Arc::clone(&ledger) as Arc<dyn bedplate_core::ports::Calls>;
+        let journal = Arc::new(settings.store.journal(calls, Arc::clone(&clock), runtime));
+        let keyring = Arc::new(Keyring::default());
+        background::take_changed_keys(&keymaker, &keyring).await?;
+
+        let providers = Providers::new(Arc::clone(&clock), runtime.clone());
+        let reload = Reload::new(project.clone(), providers, Arc::clone(&journal), Arc::clone(&clock));
+        let snapshot = reload.snapshot(&settings).await.map_err(Failure::usage)?;
+        let gateway = Gateway::new(Arc::clone(&clock), ids, keyring, snapshot);
+
+        let tls = certificates.as_ref().map(|c| c.server());
+        let workers = match settings.listen.workers {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            n => n,
+        };
+        let server = Server::start(&gateway, settings.listen.data, tls, workers).map_err(Failure::usage)?;
+        let reload = Arc::new(reload);
+        let background = background::Background::start(background::Parts {
+            runtime: runtime.clone(),
+            gateway: Arc::clone(&gateway),
+            keymaker: Arc::clone(&keymaker),
+            reload: Arc::clone(&reload),
+            certificates: certificates.clone(),
+            ledger: Arc::clone(&ledger),
+            retention: settings.store.retention.0,
+            clock,
+        });
+        let control = settings.listen.control;
+        Ok(Self {
+            project,
+            gateway,
+            ledger,
+            keymaker,
+            certificates,
+            control,
+            server,
+            journal,
+            reload,
+            background,
+            lock,
+        })
+    }
+
+    pub(crate) fn data(&self) -> SocketAddr {
+        self.server.addr()
+    }
+
+    pub(crate) fn control(&self) -> SocketAddr {
+        self.control
+    }
+
+    /// What the first provider calls, for people.
+    pub(crate) fn upstream(&self) -> String {
+        self.reload.upstream()
+    }
+
+    /// Tells other processes where this one listens.
+    pub(crate) fn announce(&mut self, line: &str) -> Result<(), Failure> {
+        Ok(self.lock.write(&format!("{}\n{line}\n", std::process::id()))?)
+    }
+
+    /// Reads the configuration again, as `SIGHUP` asks.
+    pub(crate) async fn reload(&self) {
+        self.reload.now(&self.gateway).await;
+        if let Some(certificates) = &self.certificates
+            && let Err(e) = certificates.reload()
+        {
+            tracing::error!("the certificate stays as it is: {e}");
+        }
+    }
+
+    /// Writes what has settled.
+    pub(crate) async fn flush(&self) {
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.journal.flush()).await;
+    }
+
+    /// Stops accepting, lets calls end within `bound`, writes what is pending.
+    pub(crate) async fn drain(self, bound: Duration) {
+        let Self { server, journal, ledger, background, .. } = self;
+        let drained = tokio::task::spawn_blocking(move || server.drain(bound));
+        let _ = drained.await;
+        if tokio::time::timeout(Duration::from_secs(10), journal.close()).await.is_err() {
+            tracing::error!("the ledger did not take all records within 10 s: {:?}", journal.health());
+        }
+        background.stop();
+        ledger.close().await;
+    }
+}

@@ -1,0 +1,109 @@
+//! What runs beside the calls, on a runtime of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bedplate_control::keys::Keymaker;
+use bedplate_core::clock::Clock;
+use bedplate_core::ports::{Ledger, StoreError};
+use bedplate_gateway::Gateway;
+use bedplate_gateway::tls::Certificates;
+use bedplate_pipeline::Keyring;
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+use super::reload::Reload;
+
+pub(super) struct Parts {
+    pub(super) runtime: Handle,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) keymaker: Arc<Keymaker>,
+    pub(super) reload: Arc<Reload>,
+    pub(super) certificates: Option<Arc<Certificates>>,
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) retention: Duration,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+pub(super) struct Background(Vec<AbortHandle>);
+
+/// How soon a gateway learns of a changed key.
+const KEYS: Duration = Duration::from_millis(200);
+/// How soon a changed file is taken up: polled by content, because the symlink swaps of mounted
+/// configuration confuse file watchers.
+const FILES: Duration = Duration::from_secs(2);
+const SWEEP: Duration = Duration::from_secs(10);
+const RETENTION: Duration = Duration::from_secs(3600);
+
+impl Background {
+    pub(super) fn start(parts: Parts) -> Self {
+        let Parts { runtime, gateway, keymaker, reload, certificates, ledger, retention, clock } = parts;
+        let keys = {
+            let keyring = Arc::clone(&gateway.keyring);
+            runtime.spawn(async move {
+                let mut failing = false;
+                loop {
+                    tokio::time::sleep(KEYS).await;
+                    match take_changed_keys(&keymaker, &keyring).await {
+                        Ok(()) => failing = false,
+                        // said once: the keys in memory go on working
+                        Err(e) if !failing => {
+                            failing = true;
+                            tracing::warn!("changed keys cannot be read: {e}");
+                        }
+                        Err(_) => {}
+                    }
+                }
+            })
+        };
+        let files = {
+            let reload = Arc::clone(&reload);
+            runtime.spawn(async move {
+                loop {
+                    tokio::time::sleep(FILES).await;
+                    reload.if_changed(&gateway).await;
+                }
+            })
+        };
+        let sweep = runtime.spawn(async move {
+            loop {
+                tokio::time::sleep(SWEEP).await;
+                reload.sweep();
+                if let Some(certificates) = &certificates
+                    && let Err(e) = certificates.reload_if_changed()
+                {
+                    tracing::error!("the certificate stays as it is: {e}");
+                }
+            }
+        });
+        let retention = runtime.spawn(async move {
+            loop {
+                match ledger.retain(clock.now().minus(retention)).await {
+                    Ok(0) => {}
+                    Ok(days) => tracing::info!("{days} days of calls have been dropped: older than `[store] retention`"),
+                    Err(e) => tracing::warn!("old calls cannot be dropped: {e}"),
+                }
+                tokio::time::sleep(RETENTION).await;
+            }
+        });
+        Self([keys, files, sweep, retention].map(|task| task.abort_handle()).into())
+    }
+
+    pub(super) fn stop(self) {
+        for task in self.0 {
+            task.abort();
+        }
+    }
+}
+
+/// Takes over keys that changed since the last look.
+pub(super) async fn take_changed_keys(keymaker: &Keymaker, keyring: &Keyring) -> Result<(), StoreError> {
+    loop {
+        let before = keyring.version();
+        let (keys, up_to) = keymaker.changed(before).await?;
+        if up_to == before {
+            return Ok(());
+        }
+        keyring.put(keys, up_to);
+    }
+}

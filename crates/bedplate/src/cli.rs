@@ -1,0 +1,275 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bedplate_core::setting::Span;
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands;
+use crate::exit::Failure;
+use crate::out::{Format, note};
+
+/// One binary between applications and Amazon Bedrock.
+#[derive(Parser, Debug)]
+#[command(name = "bedplate", version, about, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where a project is.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct ProjectArgs {
+    /// The project directory: it holds bedplate.toml and .bedplate/
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) project: PathBuf,
+    /// How results are printed
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Format,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Start bedplate; with nothing configured: embedded ledger, built-in simulator
+    #[command(after_help = "Examples:\n  bedplate up\n  bedplate up --aws\n  bedplate up --data 127.0.0.1:0 --format json")]
+    Up(UpArgs),
+    /// Run an application through bedplate; say what it called and cost when it ends
+    #[command(after_help = "Examples:\n  bedplate run -- python app.py\n  bedplate run --aws -- node app.mjs")]
+    Run(RunArgs),
+    /// Create, list, disable and rotate keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Look at calls
+    #[command(subcommand)]
+    Calls(CallsCommand),
+    /// Say every problem of the configuration, with its place
+    Check(ProjectArgs),
+    /// Print the page of an error code
+    #[command(after_help = "Example:\n  bedplate explain BP1003")]
+    Explain {
+        /// BP and four digits
+        code: String,
+    },
+    /// Run the Bedrock simulator alone
+    #[command(after_help = "Example:\n  bedplate sim --listen 127.0.0.1:9000 --config faults.toml")]
+    Sim(SimArgs),
+    /// The configuration's schema and reference
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  bedplate completions bash > /etc/bash_completion.d/bedplate")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `bedplate up`.
+#[derive(Args, Debug)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+    /// Where applications call; port 0 picks one
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) data: Option<SocketAddr>,
+    /// Where operators look; port 0 picks one
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) control: Option<SocketAddr>,
+    /// Call real Bedrock with the AWS credential chain: costs money
+    #[arg(long)]
+    pub(crate) aws: bool,
+}
+
+/// `bedplate run`.
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+    /// Call real Bedrock with the AWS credential chain: costs money
+    #[arg(long)]
+    pub(crate) aws: bool,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(crate) command: Vec<String>,
+}
+
+/// `bedplate sim`.
+#[derive(Args, Debug)]
+pub(crate) struct SimArgs {
+    /// Where to listen; port 0 picks one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9000")]
+    pub(crate) listen: SocketAddr,
+    /// A file with the keys of section [sim]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Latencies and quota windows run this many times faster
+    #[arg(long, value_name = "N")]
+    pub(crate) time_scale: Option<f64>,
+    /// How results are printed
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Format,
+}
+
+/// `bedplate key`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum KeyCommand {
+    /// Make a key; its secrets are shown once
+    #[command(after_help = "Example:\n  bedplate key create --team support --feature triage --env prod --expires 90d")]
+    Create(CreateArgs),
+    /// Take over a known key; secrets come from environment variables
+    #[command(after_help = "Example:\n  bedplate key import --team ops --access-key-id AKIAEXAMPLEEXAMPLE22 --secret-env SECRET --bearer-env TOKEN")]
+    Import(ImportArgs),
+    /// List keys
+    List(ProjectArgs),
+    /// Disable a key; takes effect within a second
+    Disable {
+        /// The key's id: key_…
+        key_id: String,
+        #[command(flatten)]
+        project: ProjectArgs,
+    },
+    /// Make a successor; the old key goes on for a while
+    Rotate {
+        /// The key's id: key_…
+        key_id: String,
+        /// How long the old key still works
+        #[arg(long, value_name = "TIME", default_value = "24h")]
+        overlap: Span,
+        #[command(flatten)]
+        project: ProjectArgs,
+    },
+}
+
+/// Whom a key is for.
+#[derive(Args, Debug)]
+pub(crate) struct CreateArgs {
+    /// The team that pays
+    #[arg(long)]
+    pub(crate) team: String,
+    /// The feature that calls
+    #[arg(long, default_value = "default")]
+    pub(crate) feature: String,
+    /// The environment
+    #[arg(long = "env", default_value = "dev")]
+    pub(crate) environment: String,
+    /// The risk profile of the application
+    #[arg(long, default_value = "internal")]
+    pub(crate) risk_profile: String,
+    /// Another feature that callers may name in x-bedplate-feature; may be repeated
+    #[arg(long = "may-name", value_name = "FEATURE")]
+    pub(crate) features: Vec<String>,
+    /// A model the key may call, `*` at the end for any ending; may be repeated; default: all
+    #[arg(long = "model", value_name = "MODEL")]
+    pub(crate) models: Vec<String>,
+    /// When it ends: 30d, 12h
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires: Option<Span>,
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+}
+
+/// `bedplate key import`.
+#[derive(Args, Debug)]
+pub(crate) struct ImportArgs {
+    #[command(flatten)]
+    pub(crate) who: CreateArgs,
+    /// The access key id
+    #[arg(long)]
+    pub(crate) access_key_id: String,
+    /// The environment variable that holds the secret access key
+    #[arg(long, value_name = "NAME")]
+    pub(crate) secret_env: String,
+    /// The environment variable that holds the bearer token; default: a new one is made
+    #[arg(long, value_name = "NAME")]
+    pub(crate) bearer_env: Option<String>,
+}
+
+/// `bedplate calls`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum CallsCommand {
+    /// Print calls as they are settled
+    Tail {
+        /// Start with this many past calls
+        #[arg(short = 'n', long, default_value_t = 10)]
+        lines: u32,
+        /// Stop after the past calls
+        #[arg(long)]
+        no_follow: bool,
+        /// Only calls of this team
+        #[arg(long)]
+        team: Option<String>,
+        /// Only calls with this code: BP1003
+        #[arg(long)]
+        code: Option<String>,
+        #[command(flatten)]
+        project: ProjectArgs,
+    },
+    /// Print all that is known of one call
+    Show {
+        /// The call's id, from x-bedplate-call-id
+        call_id: String,
+        #[command(flatten)]
+        project: ProjectArgs,
+    },
+}
+
+/// `bedplate config`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum ConfigCommand {
+    /// Print the JSON Schema of bedplate.toml
+    Schema,
+}
+
+/// Parses, runs, and turns a failure into words and an exit code.
+pub(crate) fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // help and version are no errors
+            let code = if e.use_stderr() { 2 } else { 0 };
+            let _ = e.print();
+            return ExitCode::from(code);
+        }
+    };
+    match dispatch(cli.command) {
+        Ok(code) => code,
+        Err(failure) => {
+            if !failure.said.is_empty() {
+                note(format!("error: {}", failure.said));
+            }
+            if let Some(hint) = &failure.hint {
+                note(format!("  {hint}"));
+            }
+            failure.code()
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Up(args) => commands::up::run(args),
+        Command::Run(args) => commands::run::run(args),
+        Command::Key(command) => commands::key::run(command),
+        Command::Calls(command) => commands::calls::run(command),
+        Command::Check(args) => commands::check::run(&args),
+        Command::Explain { code } => commands::explain::run(&code),
+        Command::Sim(args) => commands::sim::run(args),
+        Command::Config(ConfigCommand::Schema) => commands::schema::run(),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "bedplate", &mut script);
+            crate::out::say(String::from_utf8_lossy(&script).trim_end())?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_sound() {
+        <super::Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,19 @@
+//! One command, one file.
+
+pub(crate) mod calls;
+pub(crate) mod check;
+pub(crate) mod explain;
+pub(crate) mod key;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod sim;
+pub(crate) mod up;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::exit::Failure;
+
+/// The runtime of everything but the data plane.
+fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_multi_thread().worker_threads(2).enable_all().thread_name("control").build().map_err(Failure::bug)
+}

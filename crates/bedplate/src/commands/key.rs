@@ -1,0 +1,157 @@
+//! `bedplate key`: works on the project's ledger; a running gateway learns of it within 250 ms.
+
+use std::process::ExitCode;
+
+use bedplate_control::keys::{Issued, KeyError, KeyRequest};
+use bedplate_core::clock::{SystemClock, Timestamp};
+use bedplate_core::key::{KeyId, StoredKey};
+use bedplate_core::setting::SecretRef;
+use serde_json::{Value, json};
+
+use super::runtime;
+use crate::app::Offline;
+use crate::cli::{CreateArgs, KeyCommand, ProjectArgs};
+use crate::exit::Failure;
+use crate::out::{self, Format, note, say, table};
+use crate::project::Project;
+use crate::settings::Settings;
+
+pub(crate) fn run(command: KeyCommand) -> Result<ExitCode, Failure> {
+    runtime()?.block_on(async {
+        match command {
+            KeyCommand::Create(args) => {
+                let keys = open(&args.project).await?;
+                let issued = keys.keymaker.create(&request(&args)).await.map_err(failure)?;
+                print(&issued, args.project.format)
+            }
+            KeyCommand::Import(args) => {
+                let secret = SecretRef::Env(args.secret_env).read().map_err(Failure::usage)?;
+                let bearer = match args.bearer_env {
+                    Some(name) => Some(SecretRef::Env(name).read().map_err(Failure::usage)?),
+                    None => None,
+                };
+                let keys = open(&args.who.project).await?;
+                let imported = keys.keymaker.import(&request(&args.who), args.access_key_id, secret, bearer).await;
+                print(&imported.map_err(failure)?, args.who.project.format)
+            }
+            KeyCommand::List(args) => list(&args).await,
+            KeyCommand::Disable { key_id, project } => {
+                let keys = open(&project).await?;
+                keys.keymaker.disable(&KeyId(key_id.as_str().into())).await.map_err(failure)?;
+                match project.format {
+                    Format::Json => out::json(&json!({ "key_id": key_id, "disabled": true }))?,
+                    Format::Human => say(format!("{key_id} is disabled; a running gateway refuses it within a second"))?,
+                }
+                Ok(())
+            }
+            KeyCommand::Rotate { key_id, overlap, project } => {
+                let keys = open(&project).await?;
+                let id = KeyId(key_id.as_str().into());
+                let issued = keys.keymaker.rotate(&id, overlap.0).await.map_err(failure)?;
+                print(&issued, project.format)?;
+                note(format!("{key_id} goes on for {overlap}"));
+                Ok(())
+            }
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn open(args: &ProjectArgs) -> Result<Offline, Failure> {
+    let project = Project::open(&args.project)?;
+    let settings = Settings::load(&project)?;
+    Offline::open(&project, &settings).await
+}
+
+fn request(args: &CreateArgs) -> KeyRequest {
+    KeyRequest {
+        team: args.team.clone(),
+        feature: args.feature.clone(),
+        environment: args.environment.clone(),
+        risk_profile: args.risk_profile.clone(),
+        features: args.features.clone(),
+        models: args.models.clone(),
+        expires_in: args.expires.map(|s| s.0),
+    }
+}
+
+fn print(issued: &Issued, format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
+        return Ok(out::json(issued)?);
+    }
+    say(format!(
+        "key_id             {}\naccess_key_id      {}\nsecret_access_key  {}\nbearer_token       {}",
+        issued.key_id,
+        issued.access_key_id,
+        issued.secret_access_key.expose(),
+        issued.bearer_token.expose(),
+    ))?;
+    if let Some(at) = &issued.expires_at {
+        say(format!("expires_at         {at}"))?;
+    }
+    note("These secrets are shown once: bedplate keeps the secret sealed and the token as a hash.");
+    Ok(())
+}
+
+async fn list(args: &ProjectArgs) -> Result<(), Failure> {
+    let keys = open(args).await?.keymaker.list().await.map_err(failure)?;
+    let now = SystemClock::shared().now();
+    if args.format == Format::Json {
+        for key in &keys {
+            out::json(&row(key, now))?;
+        }
+        return Ok(());
+    }
+    let mut table = table(&["KEY", "ACCESS KEY ID", "TEAM", "FEATURE", "ENV", "RISK PROFILE", "STATE", "MODELS"]);
+    for key in &keys {
+        let models = if key.models.is_empty() { "all".into() } else { key.models.join(" ") };
+        table.add_row([
+            &key.id.0,
+            &*key.access_key_id,
+            &key.team,
+            &key.feature,
+            &key.environment,
+            &key.risk_profile,
+            state(key, now),
+            &models,
+        ]);
+    }
+    Ok(say(table.to_string())?)
+}
+
+fn row(key: &StoredKey, now: Timestamp) -> Value {
+    let at = |t: Option<Timestamp>| t.map(|t| t.to_string());
+    json!({
+        "key_id": key.id,
+        "access_key_id": key.access_key_id,
+        "team": key.team,
+        "feature": key.feature,
+        "env": key.environment,
+        "risk_profile": key.risk_profile,
+        "may_name": key.features,
+        "models": key.models,
+        "state": state(key, now),
+        "created_at": key.created_at.to_string(),
+        "expires_at": at(key.expires_at),
+        "disabled_at": at(key.disabled_at),
+        "rotated_from": key.rotated_from,
+    })
+}
+
+fn state(key: &StoredKey, now: Timestamp) -> &'static str {
+    if key.disabled_at.is_some() {
+        "disabled"
+    } else if key.expires_at.is_some_and(|at| at <= now) {
+        "expired"
+    } else {
+        "good"
+    }
+}
+
+fn failure(e: KeyError) -> Failure {
+    match e {
+        KeyError::Store(e) => e.into(),
+        KeyError::Seal(..) => Failure::problem(e).hint("Is .bedplate/master.key the one this ledger was made with?"),
+        _ => Failure::usage(e),
+    }
+}

@@ -1,0 +1,167 @@
+//! `bedplate run -- CMD`: endpoint, CA and key for that child alone.
+//!
+//! Only variables that concern Bedrock are set: the child's other AWS clients keep their own
+//! credentials. The agent services are not covered, as `AWS_BEARER_TOKEN_BEDROCK` does not cover them.
+
+mod summary;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use bedplate_core::ports::CallFilter;
+use bedplate_gateway::tls::Mode;
+use rustls_pki_types::CertificateDer;
+
+use super::runtime;
+use super::up::{FirstKey, ready, stopped, tracing, with_aws};
+use crate::app::{App, Offline};
+use crate::cli::RunArgs;
+use crate::exit::Failure;
+use crate::out::note;
+use crate::project::{Project, write_private};
+use crate::settings::Settings;
+
+/// Where the child's calls go.
+struct Through {
+    data: String,
+    ca_file: String,
+    bearer: String,
+    key_id: String,
+}
+
+pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
+    tracing();
+    let project = Project::open(&args.project.project)?;
+    let mut settings = Settings::load(&project)?;
+    if args.aws {
+        with_aws(&mut settings, &project)?;
+    }
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let began = bedplate_core::clock::SystemClock::shared().now();
+        let (app, through, ledger) = match project.running() {
+            Some(text) => {
+                let (through, ledger) = running(&text, &project, &settings).await?;
+                (None, through, ledger)
+            }
+            None => {
+                // a port of its own, and TLS: SDKs send bearer keys over TLS alone
+                settings.listen.data.set_port(0);
+                settings.listen.control.set_port(0);
+                if settings.listen.tls.mode == Mode::Off {
+                    settings.listen.tls.mode = Mode::SelfSigned;
+                }
+                let mut app = App::start(project.clone(), settings.clone(), runtime.handle()).await?;
+                let ready = ready(&mut app).await?;
+                let through = Through {
+                    data: ready.data,
+                    ca_file: ready.ca_file.unwrap_or_default(),
+                    bearer: ready.key.bearer_token,
+                    key_id: ready.key.key_id,
+                };
+                let ledger = app.ledger.clone();
+                (Some(app), through, ledger)
+            }
+        };
+        let status = child(&args.command, &through, &project).await?;
+        if let Some(app) = &app {
+            app.flush().await;
+        } else {
+            tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+        }
+        let filter = CallFilter { since: Some(began), ..CallFilter::default() };
+        let calls = ledger.recent(&filter, 100_000).await?;
+        let mine: Vec<_> = calls
+            .into_iter()
+            .filter(|o| o.call.key.as_ref().is_none_or(|k| through.key_id.is_empty() || *k.0 == *through.key_id))
+            .collect();
+        summary::print(&mine, args.project.format)?;
+        if let Some(app) = app {
+            app.drain(settings.drain.shutdown.0).await;
+        }
+        Ok(ExitCode::from(u8::try_from(status).unwrap_or(1)))
+    })
+}
+
+/// A bedplate that already runs in this project.
+async fn running(
+    text: &str,
+    project: &Project,
+    settings: &Settings,
+) -> Result<(Through, std::sync::Arc<dyn bedplate_core::ports::Ledger>), Failure> {
+    let line = text.lines().nth(1).unwrap_or_default();
+    let told: serde_json::Value = serde_json::from_str(line)
+        .map_err(|_| Failure::usage("bedplate is just starting in this project: try again in a moment"))?;
+    let data = told.get("data").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    if !data.starts_with("https://") {
+        return Err(Failure::usage(format!("the bedplate that runs in this project listens on {data} without TLS"))
+            .hint("SDKs send bearer keys over TLS alone: set [listen.tls] mode = \"self-signed\" and restart it, or stop it and let `bedplate run` start its own."));
+    }
+    let offline = Offline::open(project, settings).await?;
+    let key: FirstKey = std::fs::read_to_string(project.state()?.join("first-key.json"))
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .ok_or_else(|| Failure::usage("`.bedplate/first-key.json` cannot be read"))?;
+    let ca_file = told.get("ca_file").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    Ok((Through { data, ca_file, bearer: key.bearer_token, key_id: key.key_id }, offline.ledger))
+}
+
+/// Runs the command and waits for it; signals to stop go to the child too, as it shares our terminal.
+async fn child(command: &[String], through: &Through, project: &Project) -> Result<i32, Failure> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(Failure::usage("no command was given"));
+    };
+    let ca = bundle(&through.ca_file, project)?;
+    let mut child = tokio::process::Command::new(program);
+    child.args(arguments);
+    for name in ["AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL_BEDROCK"] {
+        child.env(name, &through.data);
+    }
+    child.env("AWS_BEARER_TOKEN_BEDROCK", &through.bearer);
+    for name in ["AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"] {
+        child.env(name, &ca);
+    }
+    // an application that never needed a region would otherwise not even start to call
+    if crate::app::environment_region().is_none() {
+        child.env("AWS_REGION", "us-east-1");
+    }
+    let mut child = child
+        .spawn()
+        .map_err(|e| Failure::usage(format!("`{program}` cannot be started: {e}")))?;
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status?,
+            () = stopped() => note("waiting for the application to stop"),
+        }
+    };
+    use std::os::unix::process::ExitStatusExt;
+    Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)))
+}
+
+/// The system's authorities and ours in one file: the child goes on trusting what it trusted.
+fn bundle(ours: &str, project: &Project) -> Result<String, Failure> {
+    let mut text = std::fs::read_to_string(ours)
+        .map_err(|e| Failure::usage(format!("the certificate `{ours}` cannot be read: {e}")))?;
+    for certificate in rustls_native_certs::load_native_certs().certs {
+        text.push_str(&pem(&certificate));
+    }
+    let path = project.state()?.join("ca-bundle.pem");
+    write_private(&path, &text).map_err(|e| Failure::usage(format!("`{}` cannot be written: {e}", path.display())))?;
+    Ok(absolute(&path))
+}
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
+fn pem(certificate: &CertificateDer<'_>) -> String {
+    use base64::Engine;
+    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
+    let mut out = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in text.as_bytes().chunks(64) {
+        out.push_str(&String::from_utf8_lossy(line));
+        out.push('\n');
+    }
+    out.push_str("-----END CERTIFICATE-----\n");
+    out
+}

@@ -1,0 +1,126 @@
+//! `bedplate up`.
+
+mod first_key;
+mod snippet;
+
+use std::process::ExitCode;
+
+use bedplate_upstream::Kind;
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::runtime;
+use crate::app::{App, environment_region};
+use crate::cli::UpArgs;
+use crate::exit::Failure;
+use crate::out::{self, Format, note, say};
+use crate::project::Project;
+use crate::settings::Settings;
+
+pub(crate) use first_key::FirstKey;
+
+/// What `up` says when it is ready.
+#[derive(Serialize)]
+pub(crate) struct Ready {
+    pub(crate) data: String,
+    pub(crate) control: String,
+    #[serde(flatten)]
+    pub(crate) key: FirstKey,
+    /// What clients must trust when the certificate is self-signed.
+    pub(crate) ca_file: Option<String>,
+    pub(crate) upstream: String,
+}
+
+pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Failure> {
+    tracing();
+    let project = Project::open(&args.project.project)?;
+    let mut settings = Settings::load(&project)?;
+    if args.aws {
+        with_aws(&mut settings, &project)?;
+    }
+    if let Some(data) = args.data {
+        settings.listen.data = data;
+    }
+    if let Some(control) = args.control {
+        settings.listen.control = control;
+    }
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let shutdown = settings.drain.shutdown.0;
+        let mut app = App::start(project, settings, runtime.handle()).await?;
+        let ready = ready(&mut app).await?;
+        match args.project.format {
+            Format::Json => out::json(&ready)?,
+            Format::Human => say(snippet::welcome(&ready))?,
+        }
+        serve(&app).await?;
+        note("stopping: calls may end within the drain time; a second signal stops at once");
+        tokio::select! {
+            () = app.drain(shutdown) => Ok(ExitCode::SUCCESS),
+            () = stopped() => Ok(ExitCode::from(1)),
+        }
+    })
+}
+
+/// Makes the first key and says where bedplate listens.
+pub(crate) async fn ready(app: &mut App) -> Result<Ready, Failure> {
+    let key = FirstKey::of(&app.project, &app.keymaker, &app.gateway.keyring).await?;
+    let scheme = if app.certificates.is_some() { "https" } else { "http" };
+    let ready = Ready {
+        data: format!("{scheme}://{}", app.data()),
+        control: format!("{scheme}://{}", app.control()),
+        key,
+        ca_file: app.certificates.as_ref().and_then(|c| c.ca_file.as_ref()).map(|p| p.display().to_string()),
+        upstream: app.upstream(),
+    };
+    let addresses = serde_json::json!({ "data": ready.data, "control": ready.control, "ca_file": ready.ca_file });
+    app.announce(&addresses.to_string())?;
+    Ok(ready)
+}
+
+/// Real Bedrock instead of the simulator.
+pub(crate) fn with_aws(settings: &mut Settings, project: &Project) -> Result<(), Failure> {
+    if settings.provider.iter().any(|p| p.kind == Kind::Bedrock) {
+        return Ok(());
+    }
+    if project.config().exists() && settings.provider.iter().any(|p| p.name != "sim") {
+        return Err(Failure::usage("`--aws` and the `[[provider]]` sections of bedplate.toml contradict each other")
+            .hint("Add a provider with kind = \"bedrock\" to bedplate.toml instead."));
+    }
+    let mut aws = bedplate_upstream::Config::named("aws", Kind::Bedrock);
+    if let Some(region) = environment_region() {
+        aws.region = region;
+    }
+    settings.provider = vec![aws];
+    Ok(())
+}
+
+/// Waits for the signal to stop; `SIGHUP` reloads.
+async fn serve(app: &App) -> Result<(), Failure> {
+    let mut hangup = signal(SignalKind::hangup()).map_err(Failure::bug)?;
+    loop {
+        tokio::select! {
+            () = stopped() => return Ok(()),
+            _ = hangup.recv() => app.reload().await,
+        }
+    }
+}
+
+/// SIGTERM or SIGINT.
+pub(crate) async fn stopped() {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        // without handlers the signals end the process by themselves
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+/// Log lines of the process, on standard error; `BEDPLATE_LOG` sets what is said.
+pub(crate) fn tracing() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("BEDPLATE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,bedplate=info"));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}

@@ -1,0 +1,45 @@
+//! What commands print: tables and sentences for people, JSON for programs. Results go to standard
+//! output, everything else to standard error.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+/// `--format`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
+pub(crate) enum Format {
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Prints lines of text.
+pub(crate) fn say(text: impl AsRef<str>) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_ref().as_bytes())?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// Prints one JSON object on a line of its own.
+pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, value)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// Says something beside the result.
+pub(crate) fn note(text: impl AsRef<str>) {
+    let mut err = io::stderr().lock();
+    // nothing can be done when standard error is gone
+    let _ = writeln!(err, "{}", text.as_ref());
+}
+
+/// A table without frames, as `ps` and `docker` print them.
+pub(crate) fn table(head: &[&str]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING).set_header(head.iter().copied());
+    table
+}

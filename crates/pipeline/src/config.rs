@@ -1,0 +1,98 @@
+//! `[timeout]`, `[drain]` and `[operations]`.
+
+use bedplate_core::call::Operation;
+use bedplate_core::setting::Span;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::invoke::deadline::Timeouts;
+use crate::pipeline::Drain;
+
+/// How long each phase of a call may take upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TimeoutConfig {
+    /// Until a connection stands, TLS included.
+    pub connect: Span,
+    /// Until the first event of a stream.
+    pub first_token: Span,
+    /// Between two events of a stream.
+    pub idle: Span,
+    /// All of it. AWS advises an hour for long answers.
+    pub total: Span,
+}
+
+impl Default for TimeoutConfig {
+    fn default() -> Self {
+        Self {
+            connect: Span::secs(5),
+            first_token: Span::secs(120),
+            idle: Span::secs(300),
+            total: Span::secs(3600),
+        }
+    }
+}
+
+impl TimeoutConfig {
+    pub fn build(&self) -> Timeouts {
+        Timeouts {
+            connect: self.connect.0,
+            first_token: self.first_token.0,
+            idle: self.idle.0,
+            total: self.total.0,
+        }
+    }
+}
+
+/// What is finished when somebody leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DrainConfig {
+    /// When a caller hangs up: how long its answer is still read from the upstream, which bills it
+    /// either way. `0s` lets go at once and estimates.
+    pub hang_up: Span,
+    /// When bedplate is told to stop: how long calls may still run.
+    pub shutdown: Span,
+}
+
+impl Default for DrainConfig {
+    fn default() -> Self {
+        Self { hang_up: Span::secs(120), shutdown: Span::secs(30) }
+    }
+}
+
+impl DrainConfig {
+    pub fn build(&self) -> Drain {
+        Drain { bound: self.hang_up.0 }
+    }
+}
+
+/// Operations beyond those that bedplate meters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OperationsConfig {
+    /// Names of bedrock-runtime operations to pass on, authenticated and recorded as unmetered:
+    /// `StartAsyncInvoke`, `GetAsyncInvoke`, `ListAsyncInvokes`.
+    pub allow: Vec<String>,
+}
+
+impl OperationsConfig {
+    /// # Errors
+    /// Names the operation that cannot be allowed, and why.
+    pub fn build(&self) -> Result<Vec<Operation>, String> {
+        self.allow
+            .iter()
+            .map(|name| match name.parse::<Operation>() {
+                Ok(op) if op.by_permission() => Ok(op),
+                Ok(Operation::InvokeModelWithBidirectionalStream) => Err(format!(
+                    "`[operations] allow`: {name} cannot be allowed: each input frame is signed with the caller's key"
+                )),
+                Ok(_) => Err(format!("`[operations] allow`: {name} needs no permission")),
+                Err(()) => Err(format!(
+                    "`[operations] allow`: there is no operation `{name}`; StartAsyncInvoke, GetAsyncInvoke and \
+                     ListAsyncInvokes can be allowed"
+                )),
+            })
+            .collect()
+    }
+}
