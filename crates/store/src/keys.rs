@@ -7,7 +7,7 @@ use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 /// Every change of a key begins with this. On PostgreSQL it locks the counter until the commit, on
 /// SQLite there is only one writer: so versions are committed in order, and nobody who asks for keys
 /// after a version misses one that commits late.
-pub(crate) const STEP: &str = "UPDATE change_counter SET value = value + 1 WHERE only = 1 RETURNING value";
+pub(crate) const STEP: &str = "UPDATE change_counter SET value = value + 1 WHERE one = 1 RETURNING value";
 
 pub(crate) const INSERT: &str = "INSERT INTO issued_key (id, access_key_id, sealed_secret, bearer_sha256, team, \
      feature, environment, risk_profile, features, models, created_at, expires_at, disabled_at, rotated_from, \

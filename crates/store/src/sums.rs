@@ -32,6 +32,14 @@ pub(crate) const UNIT_COLUMNS: &str = "day, team, feature, environment, model, u
 pub(crate) const ADD_UNITS: &str = " ON CONFLICT (day, team, feature, environment, model, unit) DO UPDATE SET \
      quantity = usage_day_unit.quantity + excluded.quantity";
 
+/// Reads the days from `$1` to `$2`, in order of their lines and then of what `more` names.
+pub(crate) fn select_sums(columns: &str, table: &str, more: &str) -> String {
+    format!(
+        "SELECT {columns} FROM {table} WHERE day BETWEEN $1 AND $2 \
+         ORDER BY day, team, feature, environment, model{more}"
+    )
+}
+
 /// The longest name in a sum, in bytes: five of them are the key of an index.
 const LONGEST: usize = 256;
 /// The most that one call adds to a sum: a million million tokens, a million dollars. An upstream

@@ -3,7 +3,7 @@
 
 -- Takes one step with every change of a key; whoever changes a key updates it first.
 CREATE TABLE change_counter (
-    only  BIGINT PRIMARY KEY CHECK (only = 1),
+    one   BIGINT PRIMARY KEY CHECK (one = 1),
     value BIGINT NOT NULL
 );
 INSERT INTO change_counter VALUES (1, 0);

@@ -3,7 +3,7 @@
 
 -- Takes one step with every change of a key; whoever changes a key updates it first.
 CREATE TABLE change_counter (
-    only  INTEGER PRIMARY KEY CHECK (only = 1),
+    one   INTEGER PRIMARY KEY CHECK (one = 1),
     value INTEGER NOT NULL
 ) STRICT;
 INSERT INTO change_counter VALUES (1, 0);

@@ -16,7 +16,7 @@ use crate::day::Day;
 use crate::fault::within;
 use crate::filter;
 use crate::rows::{ATTEMPT_COLUMNS, CALL_COLUMNS, StoredAttempt, StoredCall};
-use crate::sums::{SUM_COLUMNS, UNIT_COLUMNS, join};
+use crate::sums::{SUM_COLUMNS, UNIT_COLUMNS, join, select_sums};
 
 #[async_trait]
 impl Calls for Postgres {
@@ -93,16 +93,12 @@ impl Postgres {
 
     async fn sums(&self, since: Timestamp, until: Timestamp) -> Result<Vec<Total>, sqlx::Error> {
         let (from, to) = (Day::of(since).number(), Day::of(Timestamp(until.0.saturating_sub(1))).number());
-        let read = |columns, table| {
-            let by = "day, team, feature, environment, model";
-            AssertSqlSafe(format!("SELECT {columns} FROM {table} WHERE day BETWEEN $1 AND $2 ORDER BY {by}"))
-        };
         let mut lease = self.lease().await?;
         // both questions see one moment: no call's tokens without its units
         let mut tx = lease.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        let sums = sqlx::query_as(read(SUM_COLUMNS, "usage_day"));
+        let sums = sqlx::query_as(AssertSqlSafe(select_sums(SUM_COLUMNS, "usage_day", "")));
         let sums = sums.bind(from).bind(to).fetch_all(&mut *tx).await?;
-        let units = sqlx::query_as(read(UNIT_COLUMNS, "usage_day_unit"));
+        let units = sqlx::query_as(AssertSqlSafe(select_sums(UNIT_COLUMNS, "usage_day_unit", ", unit")));
         let units = units.bind(from).bind(to).fetch_all(&mut *tx).await?;
         tx.commit().await?;
         lease.keep();

@@ -15,7 +15,7 @@ use crate::day::Day;
 use crate::fault::within;
 use crate::filter;
 use crate::rows::{ATTEMPT_COLUMNS, CALL_COLUMNS, StoredAttempt, StoredCall};
-use crate::sums::{SUM_COLUMNS, UNIT_COLUMNS, join};
+use crate::sums::{SUM_COLUMNS, UNIT_COLUMNS, join, select_sums};
 
 /// Ids in one statement.
 const CHUNK: usize = 500;
@@ -90,15 +90,9 @@ impl Sqlite {
     async fn sums(&self, since: Timestamp, until: Timestamp) -> Result<Vec<Total>, sqlx::Error> {
         let (from, to) = (Day::of(since).number(), Day::of(Timestamp(until.0.saturating_sub(1))).number());
         let mut tx = self.readers.begin().await?;
-        let read = |columns, table, order| {
-            AssertSqlSafe(format!(
-                "SELECT {columns} FROM {table} WHERE day BETWEEN $1 AND $2 ORDER BY {order}"
-            ))
-        };
-        let by_line = "day, team, feature, environment, model";
-        let sql = read(SUM_COLUMNS, "usage_day", by_line);
+        let sql = AssertSqlSafe(select_sums(SUM_COLUMNS, "usage_day", ""));
         let sums = sqlx::query_as(sql).bind(from).bind(to).fetch_all(&mut *tx).await?;
-        let sql = read(UNIT_COLUMNS, "usage_day_unit", by_line);
+        let sql = AssertSqlSafe(select_sums(UNIT_COLUMNS, "usage_day_unit", ", unit"));
         let units = sqlx::query_as(sql).bind(from).bind(to).fetch_all(&mut *tx).await?;
         join(sums, units)
     }

@@ -1,0 +1,30 @@
+//! What every ledger must do. Each test runs on each database.
+
+mod calls;
+mod keys;
+mod retention;
+mod schema;
+mod totals;
+
+/// Runs each function, which takes a [`crate::bed::Bed`], on each database.
+macro_rules! on_every_ledger {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let bed = crate::bed::Bed::sqlite().await;
+                super::$name(&bed).await;
+                bed.end().await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let bed = crate::bed::Bed::postgres().await;
+                super::$name(&bed).await;
+                bed.end().await;
+            })*
+        }
+    };
+}
+use on_every_ledger;

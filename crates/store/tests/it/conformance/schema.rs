@@ -1,0 +1,94 @@
+use bedplate_core::ports::StoreError;
+use bedplate_testkit::SeededIds;
+
+use super::on_every_ledger;
+use crate::bed::Bed;
+use crate::outcomes::{answered, at};
+
+on_every_ledger!(
+    the_schema_has_a_version_and_the_ledger_answers,
+    many_may_open_at_once,
+    a_changed_migration_is_refused,
+    a_newer_schema_is_used_when_it_allows_that,
+    statements_of_the_first_version_still_work,
+);
+
+async fn the_schema_has_a_version_and_the_ledger_answers(bed: &Bed) {
+    bed.ledger.ping().await.unwrap();
+    assert_eq!(bed.ledger.schema_version().await.unwrap(), 1);
+    let said = bed.ledger.describe();
+    if bed.is_postgres() {
+        assert!(said.starts_with("postgres 127.0.0.1:") && said.ends_with("/postgres"), "{said}");
+    } else {
+        assert_eq!(said, "sqlite .bedplate/bedplate.db");
+    }
+}
+
+/// Nothing is there yet: the tables go, and eight open at once.
+async fn many_may_open_at_once(bed: &Bed) {
+    let tables =
+        ["bedplate_schema", "change_counter", "issued_key", "ledger_day", "usage_day", "usage_day_unit"];
+    let mut sql: String = tables.iter().map(|t| format!("DROP TABLE {t};")).collect();
+    if bed.is_postgres() {
+        sql.push_str("DROP TABLE call; DROP TABLE attempt;");
+    }
+    bed.sql(&sql).await.unwrap();
+    let open = || bed.another();
+    let (a, b, c, d, e, f, g, h) =
+        tokio::join!(open(), open(), open(), open(), open(), open(), open(), open());
+    for ledger in [a, b, c, d, e, f, g, h] {
+        let ledger = ledger.unwrap();
+        assert_eq!(ledger.schema_version().await.unwrap(), 1);
+        ledger.close().await;
+    }
+}
+
+async fn a_changed_migration_is_refused(bed: &Bed) {
+    bed.sql("UPDATE bedplate_schema SET checksum = 'other' WHERE version = 1").await.unwrap();
+    let e = bed.another().await.err().unwrap();
+    assert!(matches!(e, StoreError::Corrupt(_)), "{e}");
+    assert!(e.to_string().contains("its checksum differs"), "{e}");
+}
+
+async fn a_newer_schema_is_used_when_it_allows_that(bed: &Bed) {
+    let newer = "INSERT INTO bedplate_schema (version, name, checksum, oldest, applied_at) VALUES";
+    bed.sql(&format!("{newer} (2, 'more', 'x', 1, 0)")).await.unwrap();
+    if bed.is_postgres() {
+        bed.sql("ALTER TABLE call ADD COLUMN more TEXT; ALTER TABLE issued_key ADD COLUMN more TEXT")
+            .await
+            .unwrap();
+    } else {
+        bed.sql("ALTER TABLE issued_key ADD COLUMN more TEXT").await.unwrap();
+    }
+    let other = bed.another().await.unwrap();
+    assert_eq!(other.schema_version().await.unwrap(), 2);
+    let o = answered(&SeededIds::new(1), at("2026-11-22T12:00:00Z"));
+    other.append(std::slice::from_ref(&o)).await.unwrap();
+    assert_eq!(bed.ledger.call(o.call.id).await.unwrap(), Some(o));
+    other.insert_key(&crate::outcomes::key(1)).await.unwrap();
+    assert_eq!(bed.ledger.list_keys().await.unwrap().len(), 1);
+    other.close().await;
+
+    bed.sql(&format!("{newer} (3, 'else', 'x', 3, 0)")).await.unwrap();
+    let e = bed.another().await.err().unwrap();
+    assert!(e.to_string().contains("needs bedplate with schema 3 or later; this one has 1"), "{e}");
+}
+
+/// What version 1 says to the database, word for word. Whatever the schema becomes must take it for as
+/// long as its migrations say `-- oldest: 1`.
+async fn statements_of_the_first_version_still_work(bed: &Bed) {
+    let sql = if bed.is_postgres() {
+        include_str!("../fixtures/v1_postgres.sql")
+    } else {
+        include_str!("../fixtures/v1_sqlite.sql")
+    };
+    bed.sql(sql).await.unwrap();
+    // and this version reads what version 1 wrote
+    let calls = bed.ledger.recent(&Default::default(), 10).await.unwrap();
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0].call.stop_reason.as_deref(), Some("end_turn"));
+    assert_eq!(calls[0].attempts.len(), 1);
+    assert_eq!(bed.ledger.list_keys().await.unwrap()[0].models, ["us.amazon.*"]);
+    let totals = bed.ledger.totals(at("2026-11-22T00:00:00Z"), at("2026-11-23T00:00:00Z")).await.unwrap();
+    assert_eq!((totals[0].calls, totals[0].usage.units.len()), (1, 1));
+}
