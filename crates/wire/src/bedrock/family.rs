@@ -23,7 +23,10 @@ pub enum Family {
     /// Others whose bodies are in OpenAI's form: Qwen, Moonshot, MiniMax, Z.AI, NVIDIA, Google, xAI, Writer.
     OpenAiForm,
     Stability,
-    TwelveLabs,
+    /// Marengo.
+    TwelveLabsEmbed,
+    /// Pegasus.
+    TwelveLabsText,
     Luma,
     /// Imported models, endpoints, application profiles that were not resolved: every known form is tried.
     Unknown,
@@ -59,7 +62,8 @@ const STARTS: &[(&str, Family)] = &[
     ("xai.", Family::OpenAiForm),
     ("writer.", Family::OpenAiForm),
     ("stability.", Family::Stability),
-    ("twelvelabs.", Family::TwelveLabs),
+    ("twelvelabs.marengo", Family::TwelveLabsEmbed),
+    ("twelvelabs.", Family::TwelveLabsText),
     ("luma.", Family::Luma),
 ];
 
@@ -113,6 +117,8 @@ mod tests {
             ("arn:aws:bedrock:us-east-1:1:inference-profile/global.openai.gpt-5", Family::OpenAi),
             ("amazon.nova-2-multimodal-embeddings-v1:0", Family::NovaEmbed),
             ("amazon.nova-canvas-v1:0", Family::AmazonImage),
+            ("eu.twelvelabs.marengo-embed-2-7-v1:0", Family::TwelveLabsEmbed),
+            ("twelvelabs.pegasus-1-2-v1:0", Family::TwelveLabsText),
             ("amazon.titan-embed-text-v2:0", Family::TitanEmbed),
             ("arn:aws:bedrock:us-east-1:1:application-inference-profile/a1b2c3d4e5f6", Family::Unknown),
             ("triage", Family::Unknown),

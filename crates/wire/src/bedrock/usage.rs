@@ -79,27 +79,25 @@ pub fn converse(response: &[u8]) -> Metered {
 /// the body does not say.
 pub fn invoke(family: Family, request: &[u8], headers: &Headers, response: &[u8]) -> Metered {
     let mut tally = Tally::default();
-    if is_text(family)
+    let counted = headers.get("x-amzn-bedrock-input-token-count").is_some();
+    // an embedding is long: it is read only when the headers do not say what went in
+    if (is_text(family) || family == Family::TitanEmbed && !counted)
         && let Ok(text) = json::utf8(response)
     {
         native::read(text, &mut tally);
     }
-    if embeds(family) {
-        // an embedding has no output tokens; some models say only what went in
-        tally.counts.output.get_or_insert(0);
-        if family == Family::TitanEmbed
-            && tally.counts.input.is_none()
-            && headers.get("x-amzn-bedrock-input-token-count").is_none()
-            && let Ok(text) = json::utf8(response)
-        {
-            native::read(text, &mut tally);
-        }
-    }
     tally.headers(headers);
+    if embeds(family) {
+        // an embedding has no output tokens, and most models do not say so
+        tally.counts.output.get_or_insert(0);
+    }
     let mut metered = tally.metered(false);
     let found = request::units(family, request, response);
-    if !found.is_empty() {
-        metered.usage.get_or_insert_default().units.extend(found);
+    match &mut metered.usage {
+        Some(usage) => usage.units.extend(found),
+        // with tokens unknown the pieces alone would look like all there is
+        None if embeds(family) || found.is_empty() => {}
+        None => metered.usage = Some(Usage { units: found, ..Usage::default() }),
     }
     metered
 }
@@ -109,7 +107,7 @@ fn units(found: Option<Vec<(Unit, u64)>>) -> Metered {
 }
 
 fn embeds(family: Family) -> bool {
-    matches!(family, Family::TitanEmbed | Family::CohereEmbed | Family::NovaEmbed | Family::TwelveLabs)
+    matches!(family, Family::TitanEmbed | Family::CohereEmbed | Family::NovaEmbed | Family::TwelveLabsEmbed)
 }
 
 /// Whether the answer is text with usage in it; others are large and say nothing.
@@ -125,6 +123,7 @@ fn is_text(family: Family) -> bool {
         | Family::DeepSeek
         | Family::OpenAi
         | Family::OpenAiForm
+        | Family::TwelveLabsText
         | Family::Unknown => true,
         Family::AmazonImage
         | Family::NovaEmbed
@@ -133,7 +132,7 @@ fn is_text(family: Family) -> bool {
         | Family::CohereEmbed
         | Family::CohereRerank
         | Family::Stability
-        | Family::TwelveLabs
+        | Family::TwelveLabsEmbed
         | Family::Luma => false,
     }
 }

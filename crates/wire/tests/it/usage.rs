@@ -98,6 +98,9 @@ fn embeddings_have_no_output() {
     let cohere = json!({"embeddings": [[0.1]]});
     assert_eq!(invoke(Family::CohereEmbed, &COUNTS[..1], &cohere).usage, input(19));
     assert_eq!(invoke(Family::CohereEmbed, &[], &cohere).usage, None);
+    let pegasus = json!({"message": "a video", "finishReason": "stop"});
+    let metered = invoke(Family::TwelveLabsText, COUNTS, &pegasus);
+    assert_eq!((metered.usage.map(|u| u.output), metered.stop_reason.as_deref()), (Some(8), Some("stop")));
 }
 
 #[test]

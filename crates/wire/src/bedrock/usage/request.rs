@@ -28,7 +28,8 @@ pub(super) fn units(family: Family, request: &[u8], response: &[u8]) -> Vec<(Uni
         | Family::DeepSeek
         | Family::OpenAi
         | Family::OpenAiForm
-        | Family::TwelveLabs
+        | Family::TwelveLabsEmbed
+        | Family::TwelveLabsText
         | Family::Luma
         | Family::Unknown => None,
     };

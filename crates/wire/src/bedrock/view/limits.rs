@@ -72,7 +72,8 @@ pub(super) fn of(family: Family) -> &'static [Limit] {
         | Family::CohereEmbed
         | Family::CohereRerank
         | Family::Stability
-        | Family::TwelveLabs
+        | Family::TwelveLabsEmbed
+        | Family::TwelveLabsText
         | Family::Luma => &[],
     }
 }
