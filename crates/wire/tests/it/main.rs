@@ -4,6 +4,7 @@
 
 mod bodies;
 mod eventstream;
+mod refusals;
 mod samples;
 mod sigv4;
 mod sigv4_suite;
