@@ -70,11 +70,12 @@ impl Settings {
     /// Every problem that can be found without starting, each with its place.
     pub(crate) fn load(project: &Project) -> Result<Self, Failure> {
         let path = project.config();
-        let settings = match std::fs::read_to_string(&path) {
-            Ok(text) => Self::read(&text).map_err(|e| Failure::usage(format!("{}:{e}", path.display())))?,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Self::default(),
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(e) => return Err(Failure::usage(format!("`{}` cannot be read: {e}", path.display()))),
         };
+        let settings = Self::read(&text).map_err(|e| Failure::usage(format!("{}:{e}", path.display())))?;
         let problems = settings.problems(&project.dir);
         if problems.is_empty() {
             return Ok(settings);

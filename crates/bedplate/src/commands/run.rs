@@ -123,7 +123,8 @@ async fn child(command: &[String], through: &Through, project: &Project) -> Resu
     }
     // an application that never needed a region would otherwise not even start to call
     if crate::app::environment_region().is_none() {
-        child.env("AWS_REGION", "us-east-1");
+        // boto3 reads the second, the other SDKs the first
+        child.env("AWS_REGION", "us-east-1").env("AWS_DEFAULT_REGION", "us-east-1");
     }
     let mut child = child
         .spawn()

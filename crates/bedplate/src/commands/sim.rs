@@ -39,7 +39,7 @@ pub(crate) fn run(args: SimArgs) -> Result<ExitCode, Failure> {
                 say(format!("The Bedrock simulator listens on {endpoint}. It costs nothing and knows no secrets.\n"))?;
                 say(format!("  export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={endpoint} AWS_ENDPOINT_URL_BEDROCK={endpoint}"))?;
                 say(format!("  export AWS_ACCESS_KEY_ID={access_key_id} AWS_SECRET_ACCESS_KEY={}", secret.expose()))?;
-                say("  export AWS_REGION=us-east-1")?;
+                say("  export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1")?;
             }
         }
         stopped().await;

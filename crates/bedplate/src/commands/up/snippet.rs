@@ -15,7 +15,8 @@ pub(super) fn welcome(ready: &Ready) -> String {
 An AWS SDK needs nothing but its environment:
 
   export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={data} AWS_ENDPOINT_URL_BEDROCK={data}{boto_ca}
-  export AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={secret} AWS_REGION=us-east-1
+  export AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={secret}
+  export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
 
   python3 - <<'PY'
   import boto3
