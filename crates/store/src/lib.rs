@@ -15,6 +15,7 @@ mod fault;
 mod filter;
 mod journal;
 mod keys;
+mod lease;
 mod migrate;
 mod postgres;
 mod rows;

@@ -3,7 +3,6 @@
 mod append;
 mod calls;
 mod keys;
-mod lease;
 mod migrate;
 mod partitions;
 
@@ -20,6 +19,7 @@ use sqlx::{Executor as _, PgPool};
 use crate::Config;
 use crate::day::Day;
 use crate::fault::within;
+use crate::lease::Lease;
 
 pub(crate) struct Postgres {
     pool: PgPool,
@@ -76,7 +76,7 @@ fn pool(config: &Config, options: PgConnectOptions) -> PgPool {
 impl Ledger for Postgres {
     async fn ping(&self) -> Result<(), StoreError> {
         within(self.deadline, async {
-            let mut lease = self.lease().await?;
+            let mut lease = Lease::of(&self.pool).await?;
             let read = sqlx::query_scalar::<_, i64>("SELECT value FROM change_counter");
             read.fetch_one(&mut *lease).await?;
             lease.keep();
@@ -87,7 +87,7 @@ impl Ledger for Postgres {
 
     async fn schema_version(&self) -> Result<i64, StoreError> {
         within(self.deadline, async {
-            let mut lease = self.lease().await?;
+            let mut lease = Lease::of(&self.pool).await?;
             let read = sqlx::query_scalar("SELECT MAX(version) FROM bedplate_schema");
             let version = read.fetch_one(&mut *lease).await?;
             lease.keep();

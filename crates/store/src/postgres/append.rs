@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::Postgres;
 use crate::day::Day;
+use crate::lease::Lease;
 use crate::rows::{ATTEMPT_COLUMNS, AttemptColumns, CALL_COLUMNS, CallColumns};
 use crate::sums::{ADD_SUMS, ADD_UNITS, Line, SUM_COLUMNS, Sum, UNIT_COLUMNS, sums};
 
@@ -41,7 +42,7 @@ impl Postgres {
     }
 
     async fn write_once(&self, batch: &[Outcome]) -> Result<(), sqlx::Error> {
-        let mut lease = self.lease().await?;
+        let mut lease = Lease::of(&self.pool).await?;
         let days: BTreeSet<Day> = batch.iter().map(|o| Day::of(o.call.admitted_at)).collect();
         for day in days {
             self.ensure(&mut lease, day).await?;

@@ -15,6 +15,7 @@ use super::partitions::days;
 use crate::day::Day;
 use crate::fault::within;
 use crate::filter;
+use crate::lease::Lease;
 use crate::rows::{ATTEMPT_COLUMNS, CALL_COLUMNS, StoredAttempt, StoredCall};
 use crate::sums::{SUM_COLUMNS, UNIT_COLUMNS, join, select_sums};
 
@@ -51,7 +52,7 @@ impl Calls for Postgres {
 impl Postgres {
     /// The day in the id is asked first, then the nearest ones.
     async fn find(&self, id: CallId) -> Result<Option<Outcome>, sqlx::Error> {
-        let mut lease = self.lease().await?;
+        let mut lease = Lease::of(&self.pool).await?;
         let mut days = days(&mut lease).await?;
         let likely = Day::of(id.began());
         days.sort_by_key(|d| d.distance(likely));
@@ -71,7 +72,7 @@ impl Postgres {
 
     /// Day by day from the newest, until there are enough.
     async fn newest(&self, filter: &CallFilter, limit: usize) -> Result<Vec<Outcome>, sqlx::Error> {
-        let mut lease = self.lease().await?;
+        let mut lease = Lease::of(&self.pool).await?;
         let mut out = Vec::new();
         for day in days(&mut lease).await?.into_iter().filter(|d| filter::covers(filter, *d)) {
             if out.len() >= limit {
@@ -93,7 +94,7 @@ impl Postgres {
 
     async fn sums(&self, since: Timestamp, until: Timestamp) -> Result<Vec<Total>, sqlx::Error> {
         let (from, to) = (Day::of(since).number(), Day::of(Timestamp(until.0.saturating_sub(1))).number());
-        let mut lease = self.lease().await?;
+        let mut lease = Lease::of(&self.pool).await?;
         // both questions see one moment: no call's tokens without its units
         let mut tx = lease.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let sums = sqlx::query_as(AssertSqlSafe(select_sums(SUM_COLUMNS, "usage_day", "")));

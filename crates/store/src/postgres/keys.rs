@@ -9,10 +9,11 @@ use sqlx::Connection as _;
 use super::Postgres;
 use crate::fault::within;
 use crate::keys::{self, Stored, list_text};
+use crate::lease::Lease;
 
 impl Postgres {
     async fn insert(&self, key: &StoredKey) -> Result<i64, sqlx::Error> {
-        let mut lease = self.lease().await?;
+        let mut lease = Lease::of(&self.pool).await?;
         let mut tx = lease.begin().await?;
         let version: i64 = sqlx::query_scalar(keys::STEP).fetch_one(&mut *tx).await?;
         let insert = sqlx::query(keys::INSERT)
@@ -40,7 +41,7 @@ impl Postgres {
     /// Sets one moment of a key; `false` when there is no such key. When nothing changes the
     /// transaction is dropped, and the counter with it stays.
     async fn change(&self, sql: &'static str, id: &KeyId, at: Timestamp) -> Result<bool, sqlx::Error> {
-        let mut lease = self.lease().await?;
+        let mut lease = Lease::of(&self.pool).await?;
         let mut tx = lease.begin().await?;
         let version: i64 = sqlx::query_scalar(keys::STEP).fetch_one(&mut *tx).await?;
         let update = sqlx::query(sql).bind(&*id.0).bind(at.0).bind(version);
@@ -56,7 +57,7 @@ impl Postgres {
     }
 
     async fn read(&self, sql: &'static str, after: Option<i64>) -> Result<Vec<StoredKey>, sqlx::Error> {
-        let mut lease = self.lease().await?;
+        let mut lease = Lease::of(&self.pool).await?;
         let read = sqlx::query_as::<_, Stored>(sql);
         let read = if let Some(after) = after { read.bind(after) } else { read };
         let keys = read.fetch_all(&mut *lease).await?;
@@ -65,7 +66,7 @@ impl Postgres {
     }
 
     async fn one(&self, id: &KeyId) -> Result<Option<StoredKey>, sqlx::Error> {
-        let mut lease = self.lease().await?;
+        let mut lease = Lease::of(&self.pool).await?;
         let read = sqlx::query_as::<_, Stored>(keys::ONE).bind(&*id.0);
         let key = read.fetch_optional(&mut *lease).await?;
         lease.keep();

@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::Postgres;
 use crate::fault::meaning;
+use crate::lease::Lease;
 use crate::migrate::{APPLIED, Applied, HISTORY, Migration, REMEMBER, missing};
 
 const MIGRATIONS: &[Migration] = &[Migration {
@@ -26,7 +27,7 @@ impl Postgres {
     /// two nodes one waits.
     pub(super) async fn migrate(&self, clock: &dyn Clock) -> Result<(), StoreError> {
         let work = async {
-            let mut lease = self.lease().await.map_err(|e| meaning(&e))?;
+            let mut lease = Lease::of(&self.pool).await.map_err(|e| meaning(&e))?;
             migrate_all(&mut lease, clock).await?;
             lease.keep();
             Ok(())

@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use super::Postgres;
 use super::migrate::LOCK;
 use crate::day::Day;
+use crate::lease::Lease;
 
 const DAY_SQL: &str = include_str!("../../migrations/postgres/day.sql");
 
@@ -34,7 +35,7 @@ impl Postgres {
     }
 
     pub(super) async fn days_before(&self, before: Timestamp) -> Result<Vec<Day>, sqlx::Error> {
-        let mut lease = self.lease().await?;
+        let mut lease = Lease::of(&self.pool).await?;
         let mut days = days(&mut lease).await?;
         lease.keep();
         days.retain(|d| d.end() <= before);
@@ -45,7 +46,7 @@ impl Postgres {
     /// parents for a moment: when a long question holds them it gives up, to be tried again, so that
     /// rows need not queue behind it.
     pub(super) async fn drop_day(&self, day: Day) -> Result<bool, sqlx::Error> {
-        let mut lease = self.lease().await?;
+        let mut lease = Lease::of(&self.pool).await?;
         let mut tx = lease.begin().await?;
         sqlx::query("SET LOCAL lock_timeout = '1s'").execute(&mut *tx).await?;
         lock(&mut tx).await?;

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashSet};
 
 use bedplate_core::record::Outcome;
-use sqlx::{AssertSqlSafe, QueryBuilder, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, QueryBuilder, SqliteConnection};
 use uuid::Uuid;
 
 use super::Sqlite;
 use crate::day::Day;
+use crate::lease::Lease;
 use crate::rows::{ATTEMPT_COLUMNS, AttemptColumns, CALL_COLUMNS, CallColumns};
 use crate::sums::{ADD_SUMS, ADD_UNITS, Line, SUM_COLUMNS, Sum, UNIT_COLUMNS, sums};
 
@@ -22,7 +23,8 @@ impl Sqlite {
         for outcome in batch {
             days.entry(Day::of(outcome.call.admitted_at)).or_default().push(outcome);
         }
-        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut lease = Lease::of(&self.writer).await?;
+        let mut tx = lease.begin_with("BEGIN IMMEDIATE").await?;
         let mut new = Vec::with_capacity(batch.len());
         for (day, rows) in days {
             ensure(&mut tx, day).await?;
@@ -35,7 +37,9 @@ impl Sqlite {
             insert_attempts(&mut tx, day, &new[before..]).await?;
         }
         add_sums(&mut tx, &sums(new.iter().map(|o| &o.call))).await?;
-        tx.commit().await
+        tx.commit().await?;
+        lease.keep();
+        Ok(())
     }
 }
 

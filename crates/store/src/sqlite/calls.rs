@@ -7,13 +7,14 @@ use bedplate_core::call::CallId;
 use bedplate_core::clock::Timestamp;
 use bedplate_core::ports::{CallFilter, Calls, StoreError, Total};
 use bedplate_core::record::{AttemptRow, CallRow, Outcome};
-use sqlx::{AssertSqlSafe, QueryBuilder, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, QueryBuilder, SqliteConnection};
 use uuid::Uuid;
 
 use super::Sqlite;
 use crate::day::Day;
 use crate::fault::within;
 use crate::filter;
+use crate::lease::Lease;
 use crate::rows::{ATTEMPT_COLUMNS, CALL_COLUMNS, StoredAttempt, StoredCall};
 use crate::sums::{SUM_COLUMNS, UNIT_COLUMNS, join, select_sums};
 
@@ -106,11 +107,14 @@ impl Sqlite {
 
     async fn drop_day(&self, day: Day) -> Result<(), sqlx::Error> {
         let n = day.number();
-        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut lease = Lease::of(&self.writer).await?;
+        let mut tx = lease.begin_with("BEGIN IMMEDIATE").await?;
         let sql = format!("DROP TABLE IF EXISTS attempt_{n}; DROP TABLE IF EXISTS call_{n};");
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx).await?;
         sqlx::query("DELETE FROM ledger_day WHERE day = $1").bind(n).execute(&mut *tx).await?;
-        tx.commit().await
+        tx.commit().await?;
+        lease.keep();
+        Ok(())
     }
 }
 

@@ -4,14 +4,17 @@ use async_trait::async_trait;
 use bedplate_core::clock::Timestamp;
 use bedplate_core::key::{KeyId, StoredKey};
 use bedplate_core::ports::{Keys, StoreError};
+use sqlx::Connection as _;
 
 use super::Sqlite;
 use crate::fault::within;
 use crate::keys::{self, Stored, list_text};
+use crate::lease::Lease;
 
 impl Sqlite {
     async fn insert(&self, key: &StoredKey) -> Result<i64, sqlx::Error> {
-        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut lease = Lease::of(&self.writer).await?;
+        let mut tx = lease.begin_with("BEGIN IMMEDIATE").await?;
         let version: i64 = sqlx::query_scalar(keys::STEP).fetch_one(&mut *tx).await?;
         let insert = sqlx::query(keys::INSERT)
             .bind(&*key.id.0)
@@ -31,21 +34,25 @@ impl Sqlite {
             .bind(version);
         insert.execute(&mut *tx).await?;
         tx.commit().await?;
+        lease.keep();
         Ok(version)
     }
 
     /// Sets one moment of a key; `false` when there is no such key. When nothing changes the
     /// transaction is dropped, and the counter with it stays.
     async fn change(&self, sql: &'static str, id: &KeyId, at: Timestamp) -> Result<bool, sqlx::Error> {
-        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut lease = Lease::of(&self.writer).await?;
+        let mut tx = lease.begin_with("BEGIN IMMEDIATE").await?;
         let version: i64 = sqlx::query_scalar(keys::STEP).fetch_one(&mut *tx).await?;
         let update = sqlx::query(sql).bind(&*id.0).bind(at.0).bind(version);
         if update.execute(&mut *tx).await?.rows_affected() > 0 {
             tx.commit().await?;
+            lease.keep();
             return Ok(true);
         }
         let found: i64 = sqlx::query_scalar(keys::EXISTS).bind(&*id.0).fetch_one(&mut *tx).await?;
         tx.rollback().await?;
+        lease.keep();
         Ok(found > 0)
     }
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use bedplate_core::clock::Clock;
 use bedplate_core::ports::StoreError;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::Sqlite;
 use crate::fault::meaning;
+use crate::lease::Lease;
 use crate::migrate::{APPLIED, Applied, HISTORY, Migration, REMEMBER, missing};
 
 const MIGRATIONS: &[Migration] =
@@ -27,7 +28,8 @@ impl Sqlite {
 
     async fn migrate_all(&self, clock: &dyn Clock) -> Result<(), StoreError> {
         let failed = |e: sqlx::Error| meaning(&e);
-        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let mut lease = Lease::of(&self.writer).await.map_err(failed)?;
+        let mut tx = lease.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         sqlx::query(HISTORY).execute(&mut *tx).await.map_err(failed)?;
         let rows: Vec<(i64, String, String, i64)> =
             sqlx::query_as(APPLIED).fetch_all(&mut *tx).await.map_err(failed)?;
@@ -43,6 +45,8 @@ impl Sqlite {
             remember.execute(&mut *tx).await.map_err(failed)?;
             tracing::info!(version = migration.version, name = migration.name, "migrated the ledger");
         }
-        tx.commit().await.map_err(failed)
+        tx.commit().await.map_err(failed)?;
+        lease.keep();
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! A ledger for one test, on a database of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -8,6 +8,7 @@ use bedplate_core::clock::{Clock, SystemClock};
 use bedplate_core::ports::{Ledger, StoreError};
 use bedplate_core::setting::SecretRef;
 use bedplate_store::{Config, LedgerConfig};
+use sqlx::Connection as _;
 use sqlx::postgres::PgPoolOptions;
 use tempfile::TempDir;
 
@@ -36,7 +37,7 @@ impl Bed {
 
     pub(crate) async fn postgres() -> Self {
         let schema = new_schema().await;
-        let url = format!("{}?options[search_path]={schema}", postgres_url());
+        let url = schema_url(&schema);
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("url");
         std::fs::write(&file, url).unwrap();
@@ -47,10 +48,6 @@ impl Bed {
     async fn open(dir: TempDir, config: Config, schema: Option<String>) -> Self {
         let ledger = config.open(dir.path(), clock()).await.unwrap();
         Self { ledger, config, dir, schema }
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        self.dir.path()
     }
 
     pub(crate) fn file(&self) -> PathBuf {
@@ -66,12 +63,9 @@ impl Bed {
     pub(crate) async fn sql(&self, sql: &str) -> Result<(), sqlx::Error> {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
         match &self.schema {
-            Some(schema) => {
-                let url = format!("{}?options[search_path]={schema}", postgres_url());
-                let pool = PgPoolOptions::new().max_connections(1).connect(&url).await?;
-                let result = sqlx::raw_sql(sql).execute(&pool).await.map(drop);
-                pool.close().await;
-                result
+            Some(_) => {
+                let mut conn = self.postgres_connection().await;
+                sqlx::raw_sql(sql).execute(&mut conn).await.map(drop)
             }
             None => {
                 let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.file());
@@ -81,6 +75,15 @@ impl Bed {
                 result
             }
         }
+    }
+
+    /// The URL of this test's own schema.
+    pub(crate) fn postgres_url(&self) -> String {
+        schema_url(self.schema.as_ref().unwrap())
+    }
+
+    pub(crate) async fn postgres_connection(&self) -> sqlx::PgConnection {
+        sqlx::PgConnection::connect(&self.postgres_url()).await.unwrap()
     }
 
     pub(crate) fn is_postgres(&self) -> bool {
@@ -93,6 +96,10 @@ impl Bed {
             admin(&format!("DROP SCHEMA {schema} CASCADE")).await;
         }
     }
+}
+
+fn schema_url(schema: &str) -> String {
+    format!("{}?options[search_path]={schema}", postgres_url())
 }
 
 async fn new_schema() -> String {
