@@ -1,8 +1,10 @@
 //! Every stored stream through scanner and meter.
 
+use aws_smithy_eventstream::frame::write_message_to;
+use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bedplate_core::call::Operation;
+use bedplate_core::call::{Headers, Operation};
 use bedplate_wire::bedrock::Family;
 use bedplate_wire::bedrock::usage::{Exception, Heard, Meter, Metered};
 use bedplate_wire::eventstream::{Frame, Kind, encode_event};
@@ -200,4 +202,35 @@ fn every_family_says_its_usage_in_its_own_chunks() {
         assert!(metered.stop_reason.is_some(), "{family:?}");
         assert!(heard[0].content, "{family:?}");
     }
+}
+
+#[test]
+fn a_number_that_cannot_be_makes_a_streams_usage_unknown() {
+    for bad in [json!(-1), json!(1.5), json!(1u64 << 41)] {
+        let payload = json!({"usage": {"inputTokens": 3, "outputTokens": bad}});
+        let frames = scan(&[encode_event("metadata", payload.to_string().as_bytes())]).unwrap();
+        let (_, metered) = hear(Operation::ConverseStream, Family::Nova, &frames);
+        assert_eq!((metered.usage, metered.prompt), (None, None), "{bad}");
+    }
+}
+
+#[test]
+fn unmodelled_errors_and_tiers_are_heard() {
+    let mut bytes = Vec::new();
+    let text = |name: &'static str, value: &'static str| Header::new(name, HeaderValue::String(value.into()));
+    let message = Message::new(Bytes::new())
+        .add_header(text(":message-type", "error"))
+        .add_header(text(":error-code", "InternalFailure"))
+        .add_header(text(":error-message", "it broke"));
+    write_message_to(&message, &mut bytes).unwrap();
+    let frames = scan(&[Bytes::from(bytes)]).unwrap();
+    assert_eq!(frames[0].kind(), Kind::Error { code: "InternalFailure", message: "it broke" });
+
+    let mut headers = Headers::default();
+    headers.push("x-amzn-bedrock-service-tier", "flex");
+    let mut meter = Meter::new(Operation::InvokeModelWithResponseStream, Family::Nova);
+    meter.headers(&headers);
+    let exception = meter.frame(&frames[0]).exception.unwrap();
+    assert_eq!((exception.name.as_str(), exception.message.as_str()), ("InternalFailure", "it broke"));
+    assert_eq!(meter.finish().tier.as_deref(), Some("flex"));
 }

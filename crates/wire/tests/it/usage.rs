@@ -130,10 +130,7 @@ fn numbers_that_cannot_be_are_unknown_never_zero() {
         let body = format!(r#"{{"stopReason":"end_turn","usage":{{"inputTokens":{bad},"outputTokens":1}}}}"#);
         let metered = converse(body.as_bytes());
         assert_eq!(metered.usage, None, "{bad}");
-        assert_eq!(
-            metered.stop_reason.as_deref(),
-            if bad == "1e400" { metered.stop_reason.as_deref() } else { Some("end_turn") }
-        );
+        assert_eq!(metered.stop_reason.as_deref(), Some("end_turn"), "{bad}");
     }
     for body in [
         "",
