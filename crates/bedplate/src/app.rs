@@ -18,6 +18,7 @@ use bedplate_gateway::{Gateway, Server};
 use bedplate_pipeline::Keyring;
 use bedplate_seal::MasterKey;
 use bedplate_store::Journal;
+use bedplate_telemetry::Telemetry;
 use tokio::runtime::Handle;
 
 use crate::exit::Failure;
@@ -38,6 +39,7 @@ pub(crate) struct App {
     control: SocketAddr,
     server: Server,
     journal: Arc<Journal>,
+    telemetry: Arc<Telemetry>,
     reload: Arc<Reload>,
     background: background::Background,
     lock: Lock,
@@ -69,12 +71,17 @@ impl Offline {
 
 impl App {
     /// Starts everything; when this returns, calls are served.
-    pub(crate) async fn start(project: Project, settings: Settings, runtime: &Handle) -> Result<Self, Failure> {
+    pub(crate) async fn start(
+        project: Project,
+        settings: Settings,
+        runtime: &Handle,
+    ) -> Result<Self, Failure> {
         let lock = project.lock()?;
         let clock: Arc<dyn Clock> = SystemClock::shared();
         let ids: Arc<dyn Ids> = SystemIds::shared();
         let state = project.state()?;
-        let certificates = settings.listen.tls.build(&project.dir, &state).map_err(Failure::usage)?.map(Arc::new);
+        let certificates =
+            settings.listen.tls.build(&project.dir, &state).map_err(Failure::usage)?.map(Arc::new);
 
         let Offline { ledger, keymaker } = Offline::open(&project, &settings).await?;
         let calls = Arc::clone(&ledger) as Arc<dyn bedplate_core::ports::Calls>;
@@ -82,8 +89,17 @@ impl App {
         let keyring = Arc::new(Keyring::default());
         background::take_changed_keys(&keymaker, &keyring).await?;
 
+        let telemetry = settings.telemetry(&project.dir);
+        let telemetry = telemetry.build(env!("CARGO_PKG_VERSION"), &clock, &ids).map_err(Failure::usage)?;
+        let telemetry = Arc::new(telemetry);
         let providers = Providers::new(Arc::clone(&clock), runtime.clone());
-        let reload = Reload::new(project.clone(), providers, Arc::clone(&journal), Arc::clone(&clock));
+        let reload = Reload::new(reload::Parts {
+            project: project.clone(),
+            providers,
+            journal: Arc::clone(&journal),
+            clock: Arc::clone(&clock),
+            sinks: telemetry.sinks(),
+        });
         let snapshot = reload.snapshot(&settings).await.map_err(Failure::usage)?;
         let gateway = Gateway::new(Arc::clone(&clock), ids, keyring, snapshot);
 
@@ -101,6 +117,8 @@ impl App {
             reload: Arc::clone(&reload),
             certificates: certificates.clone(),
             ledger: Arc::clone(&ledger),
+            journal: Arc::clone(&journal),
+            metrics: Arc::clone(&telemetry.metrics),
             retention: settings.store.retention.0,
             clock,
         });
@@ -114,6 +132,7 @@ impl App {
             control,
             server,
             journal,
+            telemetry,
             reload,
             background,
             lock,
@@ -155,13 +174,17 @@ impl App {
 
     /// Stops accepting, lets calls end within `bound`, writes what is pending.
     pub(crate) async fn drain(self, bound: Duration) {
-        let Self { server, journal, ledger, background, .. } = self;
+        let Self { server, journal, telemetry, ledger, background, .. } = self;
         let drained = tokio::task::spawn_blocking(move || server.drain(bound));
         let _ = drained.await;
         if tokio::time::timeout(Duration::from_secs(10), journal.close()).await.is_err() {
             tracing::error!("the ledger did not take all records within 10 s: {:?}", journal.health());
         }
         background.stop();
+        let late = tokio::task::spawn_blocking(move || telemetry.close(Duration::from_secs(5))).await;
+        for sink in late.unwrap_or_default() {
+            tracing::warn!("the sink `{sink}` did not write all it had within 5 s");
+        }
         ledger.close().await;
     }
 }

@@ -33,10 +33,14 @@ pub(crate) struct ProjectArgs {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Start bedplate; with nothing configured: embedded ledger, built-in simulator
-    #[command(after_help = "Examples:\n  bedplate up\n  bedplate up --aws\n  bedplate up --data 127.0.0.1:0 --format json")]
+    #[command(
+        after_help = "Examples:\n  bedplate up\n  bedplate up --aws\n  bedplate up --data 127.0.0.1:0 --format json"
+    )]
     Up(UpArgs),
     /// Run an application through bedplate; say what it called and cost when it ends
-    #[command(after_help = "Examples:\n  bedplate run -- python app.py\n  bedplate run --aws -- node app.mjs")]
+    #[command(
+        after_help = "Examples:\n  bedplate run -- python app.py\n  bedplate run --aws -- node app.mjs"
+    )]
     Run(RunArgs),
     /// Create, list, disable and rotate keys
     #[command(subcommand)]
@@ -116,10 +120,14 @@ pub(crate) struct SimArgs {
 #[derive(Subcommand, Debug)]
 pub(crate) enum KeyCommand {
     /// Make a key; its secrets are shown once
-    #[command(after_help = "Example:\n  bedplate key create --team support --feature triage --env prod --expires 90d")]
+    #[command(
+        after_help = "Example:\n  bedplate key create --team support --feature triage --env prod --expires 90d"
+    )]
     Create(CreateArgs),
     /// Take over a known key; secrets come from environment variables
-    #[command(after_help = "Example:\n  bedplate key import --team ops --access-key-id AKIAEXAMPLEEXAMPLE22 --secret-env SECRET --bearer-env TOKEN")]
+    #[command(
+        after_help = "Example:\n  bedplate key import --team ops --access-key-id AKIAEXAMPLEEXAMPLE22 --secret-env SECRET --bearer-env TOKEN"
+    )]
     Import(ImportArgs),
     /// List keys
     List(ProjectArgs),
@@ -259,7 +267,12 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Config(ConfigCommand::Schema) => commands::schema::run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "bedplate", &mut script);
+            clap_complete::generate(
+                shell,
+                &mut <Cli as clap::CommandFactory>::command(),
+                "bedplate",
+                &mut script,
+            );
             crate::out::say(String::from_utf8_lossy(&script).trim_end())?;
             Ok(ExitCode::SUCCESS)
         }

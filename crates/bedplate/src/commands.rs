@@ -15,5 +15,10 @@ use crate::exit::Failure;
 
 /// The runtime of everything but the data plane.
 fn runtime() -> Result<Runtime, Failure> {
-    Builder::new_multi_thread().worker_threads(2).enable_all().thread_name("control").build().map_err(Failure::bug)
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .thread_name("control")
+        .build()
+        .map_err(Failure::bug)
 }

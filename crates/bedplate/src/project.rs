@@ -17,8 +17,9 @@ impl Project {
     /// # Errors
     /// When there is no such directory.
     pub(crate) fn open(dir: &Path) -> Result<Self, Failure> {
-        let dir = fs::canonicalize(dir)
-            .map_err(|e| Failure::usage(format!("the project directory `{}` cannot be opened: {e}", dir.display())))?;
+        let dir = fs::canonicalize(dir).map_err(|e| {
+            Failure::usage(format!("the project directory `{}` cannot be opened: {e}", dir.display()))
+        })?;
         Ok(Self { dir })
     }
 
@@ -47,16 +48,24 @@ impl Project {
     pub(crate) fn lock(&self) -> Result<Lock, Failure> {
         let path = self.state()?.join("lock");
         let failed = |e: std::io::Error| Failure::usage(format!("the lock file `{}`: {e}", path.display()));
-        let mut file =
-            File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
                 let _ = file.read_to_string(&mut text);
                 let pid = text.lines().next().unwrap_or("unknown").to_owned();
-                return Err(Failure::usage(format!("bedplate runs already in `{}`, as process {pid}", self.dir.display()))
-                    .hint(format!("Stop it with `kill {pid}`, or choose another directory with `--project`.")));
+                return Err(Failure::usage(format!(
+                    "bedplate runs already in `{}`, as process {pid}",
+                    self.dir.display()
+                ))
+                .hint(format!("Stop it with `kill {pid}`, or choose another directory with `--project`.")));
             }
             Err(TryLockError::Error(e)) => return Err(failed(e)),
         }

@@ -6,6 +6,11 @@ use std::path::Path;
 use bedplate_gateway::tls;
 use bedplate_gateway::{Auth, Limits};
 use bedplate_pipeline::{DrainConfig, OperationsConfig, TimeoutConfig};
+use bedplate_telemetry::LogConfig;
+use bedplate_telemetry::call_log::Calls;
+use bedplate_telemetry::emf::{EmfConfig, EmfTo};
+use bedplate_telemetry::metrics::MetricsConfig;
+use bedplate_telemetry::traces::TracesConfig;
 use bedplate_upstream::Kind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +32,10 @@ pub(crate) struct Settings {
     pub(crate) drain: DrainConfig,
     pub(crate) operations: OperationsConfig,
     pub(crate) prices: Prices,
+    pub(crate) log: LogConfig,
+    pub(crate) metrics: MetricsConfig,
+    pub(crate) emf: EmfConfig,
+    pub(crate) traces: TracesConfig,
     pub(crate) sim: bedplate_sim::Config,
 }
 
@@ -99,6 +108,22 @@ impl Settings {
         Ok(settings)
     }
 
+    /// The sections that telemetry reads, with paths that stand for themselves.
+    pub(crate) fn telemetry(&self, project: &Path) -> bedplate_telemetry::Config {
+        let mut log = self.log.clone();
+        if let Calls::File(file) = &mut log.calls {
+            *file = project.join(&*file);
+        }
+        if let Some(folder) = &mut log.invocation.folder {
+            *folder = project.join(&*folder);
+        }
+        let mut emf = self.emf.clone();
+        if let EmfTo::File(file) = &mut emf.to {
+            *file = project.join(&*file);
+        }
+        bedplate_telemetry::Config { log, metrics: self.metrics.clone(), emf, traces: self.traces.clone() }
+    }
+
     /// What is wrong although it could be parsed.
     pub(crate) fn problems(&self, project: &Path) -> Vec<String> {
         let mut problems = Vec::new();
@@ -114,7 +139,8 @@ impl Settings {
                 match file {
                     None => problems.push(format!("`[listen.tls]` with mode `files` needs `{name}`")),
                     Some(file) if !project.join(file).exists() => {
-                        problems.push(format!("`[listen.tls] {name}`: there is no file `{}`", file.display()));
+                        problems
+                            .push(format!("`[listen.tls] {name}`: there is no file `{}`", file.display()));
                     }
                     Some(_) => {}
                 }
@@ -132,7 +158,8 @@ impl Settings {
             }
             let account = &provider.account;
             if !account.is_empty() && (account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit())) {
-                problems.push(format!("`[[provider]] account` of `{name}`: `{account}` is not twelve digits"));
+                problems
+                    .push(format!("`[[provider]] account` of `{name}`: `{account}` is not twelve digits"));
             }
             if provider.kind == Kind::Sim && (provider.bearer.is_some() || provider.role_arn.is_some()) {
                 problems.push(format!("`[[provider]]` `{name}`: the simulator takes no credentials"));

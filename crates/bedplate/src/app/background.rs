@@ -9,6 +9,8 @@ use bedplate_core::ports::{Ledger, StoreError};
 use bedplate_gateway::Gateway;
 use bedplate_gateway::tls::Certificates;
 use bedplate_pipeline::Keyring;
+use bedplate_store::Journal;
+use bedplate_telemetry::metrics::Metrics;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
@@ -21,6 +23,8 @@ pub(super) struct Parts {
     pub(super) reload: Arc<Reload>,
     pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) journal: Arc<Journal>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) retention: Duration,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -33,11 +37,23 @@ const KEYS: Duration = Duration::from_millis(200);
 /// configuration confuse file watchers.
 const FILES: Duration = Duration::from_secs(2);
 const SWEEP: Duration = Duration::from_secs(10);
+const HEALTH: Duration = Duration::from_secs(1);
 const RETENTION: Duration = Duration::from_secs(3600);
 
 impl Background {
     pub(super) fn start(parts: Parts) -> Self {
-        let Parts { runtime, gateway, keymaker, reload, certificates, ledger, retention, clock } = parts;
+        let Parts {
+            runtime,
+            gateway,
+            keymaker,
+            reload,
+            certificates,
+            ledger,
+            journal,
+            metrics,
+            retention,
+            clock,
+        } = parts;
         let keys = {
             let keyring = Arc::clone(&gateway.keyring);
             runtime.spawn(async move {
@@ -76,17 +92,27 @@ impl Background {
                 }
             }
         });
+        let health = runtime.spawn(async move {
+            loop {
+                let health = journal.health();
+                metrics.ledger_pending(health.pending);
+                metrics.ledger_up(health.failing_since.is_none());
+                tokio::time::sleep(HEALTH).await;
+            }
+        });
         let retention = runtime.spawn(async move {
             loop {
                 match ledger.retain(clock.now().minus(retention)).await {
                     Ok(0) => {}
-                    Ok(days) => tracing::info!("{days} days of calls have been dropped: older than `[store] retention`"),
+                    Ok(days) => tracing::info!(
+                        "{days} days of calls have been dropped: older than `[store] retention`"
+                    ),
                     Err(e) => tracing::warn!("old calls cannot be dropped: {e}"),
                 }
                 tokio::time::sleep(RETENTION).await;
             }
         });
-        Self([keys, files, sweep, retention].map(|task| task.abort_handle()).into())
+        Self([keys, files, sweep, health, retention].map(|task| task.abort_handle()).into())
     }
 
     pub(super) fn stop(self) {

@@ -12,7 +12,11 @@ pub(super) fn with_proxy(mut config: Config) -> Config {
     if config.kind == Kind::Bedrock && config.proxy.is_none() {
         config.proxy = var("HTTPS_PROXY").or_else(|| var("https_proxy"));
         let no = var("NO_PROXY").or_else(|| var("no_proxy")).unwrap_or_default();
-        let host = config.endpoints.runtime.clone().unwrap_or_else(|| format!("https://bedrock-runtime.{}.amazonaws.com", config.region));
+        let host = config
+            .endpoints
+            .runtime
+            .clone()
+            .unwrap_or_else(|| format!("https://bedrock-runtime.{}.amazonaws.com", config.region));
         if exempt(&host, &no) {
             config.proxy = None;
         }

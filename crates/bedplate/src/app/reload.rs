@@ -29,15 +29,19 @@ pub(super) struct Reload {
     seen: parking_lot::Mutex<Vec<u8>>,
 }
 
+pub(super) struct Parts {
+    pub(super) project: Project,
+    pub(super) providers: Providers,
+    pub(super) journal: Arc<Journal>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) sinks: Vec<Arc<dyn Sink>>,
+}
+
 impl Reload {
-    pub(super) fn new(
-        project: Project,
-        providers: Providers,
-        journal: Arc<Journal>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { project, providers, journal, clock, sinks } = parts;
         let seen = parking_lot::Mutex::new(std::fs::read(project.config()).unwrap_or_default());
-        let (sinks, open, current) = (Vec::new(), Arc::default(), parking_lot::Mutex::default());
+        let (open, current) = (Arc::default(), parking_lot::Mutex::default());
         Self { project, providers, journal, clock, sinks, open, current, seen }
     }
 
@@ -73,7 +77,8 @@ impl Reload {
             None => Ok(book),
             Some(file) => {
                 let path = self.project.dir.join(file);
-                let text = std::fs::read_to_string(&path).map_err(|e| format!("`{}` cannot be read: {e}", path.display()))?;
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|e| format!("`{}` cannot be read: {e}", path.display()))?;
                 book.with_overrides(&text).map_err(|e| format!("{}: {e}", path.display()))
             }
         }
@@ -131,6 +136,10 @@ fn needs_restart(before: &Settings, after: &Settings) -> Vec<&'static str> {
     [
         differ("listen", json(&before.listen), json(&after.listen)),
         differ("store", json(&before.store), json(&after.store)),
+        differ("log", json(&before.log), json(&after.log)),
+        differ("metrics", json(&before.metrics), json(&after.metrics)),
+        differ("emf", json(&before.emf), json(&after.emf)),
+        differ("traces", json(&before.traces), json(&after.traces)),
         differ("sim", json(&before.sim), json(&after.sim)),
     ]
     .into_iter()

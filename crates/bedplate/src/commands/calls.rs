@@ -51,8 +51,9 @@ async fn show(call_id: &str, args: &ProjectArgs) -> Result<(), Failure> {
     })?;
     let ledger = ledger(args).await?;
     let Some(outcome) = ledger.call(id).await? else {
-        return Err(Failure::problem(format!("the ledger has no call {id}"))
-            .hint("A call is written within 100 ms of its end; calls older than `[store] retention` are dropped."));
+        return Err(Failure::problem(format!("the ledger has no call {id}")).hint(
+            "A call is written within 100 ms of its end; calls older than `[store] retention` are dropped.",
+        ));
     };
     match args.format {
         Format::Json => Ok(out::json(&outcome)?),

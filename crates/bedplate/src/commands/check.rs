@@ -16,7 +16,12 @@ pub(crate) fn run(args: &ProjectArgs) -> Result<ExitCode, Failure> {
     match (args.format, found) {
         (Format::Human, Ok(settings)) => {
             let names: Vec<&str> = settings.provider.iter().map(|p| p.name.as_str()).collect();
-            say(format!("{} is good: {} ({})", place(&project), plural(names.len(), "provider"), names.join(", ")))?;
+            say(format!(
+                "{} is good: {} ({})",
+                place(&project),
+                plural(names.len(), "provider"),
+                names.join(", ")
+            ))?;
             Ok(ExitCode::SUCCESS)
         }
         (Format::Json, Ok(_)) => {

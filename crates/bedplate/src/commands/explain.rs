@@ -54,7 +54,9 @@ pages! {
 pub(crate) fn run(code: &str) -> Result<ExitCode, Failure> {
     let Ok(code) = code.parse::<Code>() else {
         let known: Vec<String> = Code::ALL.iter().map(Code::to_string).collect();
-        return Err(Failure::usage(format!("there is no code `{code}`")).hint(format!("Codes: {}", known.join(", "))));
+        return Err(
+            Failure::usage(format!("there is no code `{code}`")).hint(format!("Codes: {}", known.join(", ")))
+        );
     };
     say(page(code).trim_end())?;
     Ok(ExitCode::SUCCESS)

@@ -31,7 +31,8 @@ pub(crate) fn run(command: KeyCommand) -> Result<ExitCode, Failure> {
                     None => None,
                 };
                 let keys = open(&args.who.project).await?;
-                let imported = keys.keymaker.import(&request(&args.who), args.access_key_id, secret, bearer).await;
+                let imported =
+                    keys.keymaker.import(&request(&args.who), args.access_key_id, secret, bearer).await;
                 print(&imported.map_err(failure)?, args.who.project.format)
             }
             KeyCommand::List(args) => list(&args).await,
@@ -40,7 +41,9 @@ pub(crate) fn run(command: KeyCommand) -> Result<ExitCode, Failure> {
                 keys.keymaker.disable(&KeyId(key_id.as_str().into())).await.map_err(failure)?;
                 match project.format {
                     Format::Json => out::json(&json!({ "key_id": key_id, "disabled": true }))?,
-                    Format::Human => say(format!("{key_id} is disabled; a running gateway refuses it within a second"))?,
+                    Format::Human => {
+                        say(format!("{key_id} is disabled; a running gateway refuses it within a second"))?
+                    }
                 }
                 Ok(())
             }
@@ -102,7 +105,8 @@ async fn list(args: &ProjectArgs) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    let mut table = table(&["KEY", "ACCESS KEY ID", "TEAM", "FEATURE", "ENV", "RISK PROFILE", "STATE", "MODELS"]);
+    let mut table =
+        table(&["KEY", "ACCESS KEY ID", "TEAM", "FEATURE", "ENV", "RISK PROFILE", "STATE", "MODELS"]);
     for key in &keys {
         let models = if key.models.is_empty() { "all".into() } else { key.models.join(" ") };
         table.add_row([
@@ -151,7 +155,9 @@ fn state(key: &StoredKey, now: Timestamp) -> &'static str {
 fn failure(e: KeyError) -> Failure {
     match e {
         KeyError::Store(e) => e.into(),
-        KeyError::Seal(..) => Failure::problem(e).hint("Is .bedplate/master.key the one this ledger was made with?"),
+        KeyError::Seal(..) => {
+            Failure::problem(e).hint("Is .bedplate/master.key the one this ledger was made with?")
+        }
         _ => Failure::usage(e),
     }
 }

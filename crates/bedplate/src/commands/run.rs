@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use bedplate_core::ports::CallFilter;
 use bedplate_gateway::tls::Mode;
+use bedplate_telemetry::call_log::Calls;
 use rustls_pki_types::CertificateDer;
 
 use super::runtime;
@@ -51,6 +52,10 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
                 if settings.listen.tls.mode == Mode::Off {
                     settings.listen.tls.mode = Mode::SelfSigned;
                 }
+                // standard error belongs to the application
+                if settings.log.calls == Calls::Stderr {
+                    settings.log.calls = Calls::Off;
+                }
                 let mut app = App::start(project.clone(), settings.clone(), runtime.handle()).await?;
                 let ready = ready(&mut app).await?;
                 let through = Through {
@@ -73,7 +78,9 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
         let calls = ledger.recent(&filter, 100_000).await?;
         let mine: Vec<_> = calls
             .into_iter()
-            .filter(|o| o.call.key.as_ref().is_none_or(|k| through.key_id.is_empty() || *k.0 == *through.key_id))
+            .filter(|o| {
+                o.call.key.as_ref().is_none_or(|k| through.key_id.is_empty() || *k.0 == *through.key_id)
+            })
             .collect();
         summary::print(&mine, args.project.format)?;
         if let Some(app) = app {
@@ -126,9 +133,8 @@ async fn child(command: &[String], through: &Through, project: &Project) -> Resu
         // boto3 reads the second, the other SDKs the first
         child.env("AWS_REGION", "us-east-1").env("AWS_DEFAULT_REGION", "us-east-1");
     }
-    let mut child = child
-        .spawn()
-        .map_err(|e| Failure::usage(format!("`{program}` cannot be started: {e}")))?;
+    let mut child =
+        child.spawn().map_err(|e| Failure::usage(format!("`{program}` cannot be started: {e}")))?;
     let status = loop {
         tokio::select! {
             status = child.wait() => break status?,
@@ -147,7 +153,8 @@ fn bundle(ours: &str, project: &Project) -> Result<String, Failure> {
         text.push_str(&pem(&certificate));
     }
     let path = project.state()?.join("ca-bundle.pem");
-    write_private(&path, &text).map_err(|e| Failure::usage(format!("`{}` cannot be written: {e}", path.display())))?;
+    write_private(&path, &text)
+        .map_err(|e| Failure::usage(format!("`{}` cannot be written: {e}", path.display())))?;
     Ok(absolute(&path))
 }
 

@@ -26,7 +26,8 @@ pub(crate) fn run(args: SimArgs) -> Result<ExitCode, Failure> {
         config.time_scale = scale;
     }
     runtime()?.block_on(async {
-        let sim = Sim::start(config, args.listen, None, SystemClock::shared()).await.map_err(Failure::usage)?;
+        let sim =
+            Sim::start(config, args.listen, None, SystemClock::shared()).await.map_err(Failure::usage)?;
         let endpoint = format!("http://{}", sim.addr());
         let (access_key_id, secret) = sim.credentials();
         match args.format {
@@ -36,9 +37,16 @@ pub(crate) fn run(args: SimArgs) -> Result<ExitCode, Failure> {
                 "secret_access_key": secret.expose(),
             }))?,
             Format::Human => {
-                say(format!("The Bedrock simulator listens on {endpoint}. It costs nothing and knows no secrets.\n"))?;
-                say(format!("  export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={endpoint} AWS_ENDPOINT_URL_BEDROCK={endpoint}"))?;
-                say(format!("  export AWS_ACCESS_KEY_ID={access_key_id} AWS_SECRET_ACCESS_KEY={}", secret.expose()))?;
+                say(format!(
+                    "The Bedrock simulator listens on {endpoint}. It costs nothing and knows no secrets.\n"
+                ))?;
+                say(format!(
+                    "  export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={endpoint} AWS_ENDPOINT_URL_BEDROCK={endpoint}"
+                ))?;
+                say(format!(
+                    "  export AWS_ACCESS_KEY_ID={access_key_id} AWS_SECRET_ACCESS_KEY={}",
+                    secret.expose()
+                ))?;
                 say("  export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1")?;
             }
         }

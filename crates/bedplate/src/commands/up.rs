@@ -73,7 +73,8 @@ pub(crate) async fn ready(app: &mut App) -> Result<Ready, Failure> {
         ca_file: app.certificates.as_ref().and_then(|c| c.ca_file.as_ref()).map(|p| p.display().to_string()),
         upstream: app.upstream(),
     };
-    let addresses = serde_json::json!({ "data": ready.data, "control": ready.control, "ca_file": ready.ca_file });
+    let addresses =
+        serde_json::json!({ "data": ready.data, "control": ready.control, "ca_file": ready.ca_file });
     app.announce(&addresses.to_string())?;
     Ok(ready)
 }
@@ -84,8 +85,10 @@ pub(crate) fn with_aws(settings: &mut Settings, project: &Project) -> Result<(),
         return Ok(());
     }
     if project.config().exists() && settings.provider.iter().any(|p| p.name != "sim") {
-        return Err(Failure::usage("`--aws` and the `[[provider]]` sections of bedplate.toml contradict each other")
-            .hint("Add a provider with kind = \"bedrock\" to bedplate.toml instead."));
+        return Err(Failure::usage(
+            "`--aws` and the `[[provider]]` sections of bedplate.toml contradict each other",
+        )
+        .hint("Add a provider with kind = \"bedrock\" to bedplate.toml instead."));
     }
     let mut aws = bedplate_upstream::Config::named("aws", Kind::Bedrock);
     if let Some(region) = environment_region() {
@@ -108,7 +111,8 @@ async fn serve(app: &App) -> Result<(), Failure> {
 
 /// SIGTERM or SIGINT.
 pub(crate) async fn stopped() {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         // without handlers the signals end the process by themselves
         return std::future::pending().await;
     };

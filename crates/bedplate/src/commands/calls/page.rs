@@ -49,7 +49,11 @@ fn write_call(out: &mut String, c: &CallRow) -> std::fmt::Result {
     writeln!(out, "at           {}", c.admitted_at)?;
     writeln!(out, "asked        {} {}", c.operation.map_or("an unknown operation", |op| op.name()), c.model)?;
     match &c.key {
-        Some(key) => writeln!(out, "who          team {}, feature {}, environment {}, key {key}", c.team, c.feature, c.environment)?,
+        Some(key) => writeln!(
+            out,
+            "who          team {}, feature {}, environment {}, key {key}",
+            c.team, c.feature, c.environment
+        )?,
         None => writeln!(out, "who          not recognised")?,
     }
     writeln!(out, "user         {}", or_dash(&c.user))?;
@@ -100,7 +104,8 @@ fn write_attempt(out: &mut String, a: &AttemptRow) -> std::fmt::Result {
     writeln!(out, "  usage      {}", usage(&a.usage, a.basis))?;
     writeln!(out, "  cost       {} by prices of {}, tier {tier}", a.cost, a.price_version)?;
     let t = &a.timings;
-    let connect = t.connect.map_or_else(|| "connection kept".into(), |us| format!("connected in {}", ms(Some(us))));
+    let connect =
+        t.connect.map_or_else(|| "connection kept".into(), |us| format!("connected in {}", ms(Some(us))));
     writeln!(
         out,
         "  time       {} in all; {connect}, first byte {}, first token {}, upstream says {}",

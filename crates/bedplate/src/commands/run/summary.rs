@@ -53,7 +53,8 @@ pub(super) fn print(calls: &[Outcome], format: Format) -> Result<(), Failure> {
         note("\nbedplate: the application made no call");
         return Ok(());
     }
-    let mut table = table(&["MODEL", "CALLS", "FAILED", "TOKENS IN", "TOKENS OUT", "COST", "FIRST TOKEN P50", "P95"]);
+    let mut table =
+        table(&["MODEL", "CALLS", "FAILED", "TOKENS IN", "TOKENS OUT", "COST", "FIRST TOKEN P50", "P95"]);
     for (model, l) in &mut lines {
         l.first.sort_unstable();
         let ms = |p| percentile(&l.first, p).map_or_else(|| "-".into(), |ms| format!("{ms} ms"));

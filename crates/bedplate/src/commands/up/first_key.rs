@@ -19,7 +19,11 @@ pub(crate) struct FirstKey {
 
 impl FirstKey {
     /// The project's first key; made, and known to the gateway, when this returns.
-    pub(crate) async fn of(project: &Project, keymaker: &Keymaker, keyring: &Keyring) -> Result<Self, Failure> {
+    pub(crate) async fn of(
+        project: &Project,
+        keymaker: &Keymaker,
+        keyring: &Keyring,
+    ) -> Result<Self, Failure> {
         let path = project.state()?.join("first-key.json");
         if let Ok(text) = std::fs::read_to_string(&path) {
             return serde_json::from_str(&text)
@@ -42,7 +46,8 @@ impl FirstKey {
             bearer_token: issued.bearer_token.expose().to_owned(),
         };
         let text = serde_json::to_string_pretty(&key).map_err(Failure::bug)?;
-        write_private(&path, &text).map_err(|e| Failure::usage(format!("`{}` cannot be written: {e}", path.display())))?;
+        write_private(&path, &text)
+            .map_err(|e| Failure::usage(format!("`{}` cannot be written: {e}", path.display())))?;
         let (keys, up_to) = keymaker.changed(keyring.version()).await?;
         keyring.put(keys, up_to);
         Ok(key)
