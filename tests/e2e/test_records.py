@@ -75,7 +75,8 @@ def test_the_tier_that_served_sets_the_price(recorded):
     costs = {}
     for tier in ("default", "flex"):
         recorder.will(converse_answer(usage, serviceTier={"type": tier}))
-        record = gateway.record(call_id(client.converse(modelId=NOVA, messages=HELLO, serviceTier={"type": "priority"})))
+        record = gateway.record(call_id(client.converse(
+            modelId="us.amazon.nova-pro-v1:0", messages=HELLO, serviceTier={"type": "priority"})))
         assert record["attempts"][0]["tier"] == tier
         costs[tier] = nanos(record["call"]["cost"])
     assert costs["flex"] * 2 == costs["default"]

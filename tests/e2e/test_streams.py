@@ -197,12 +197,7 @@ def test_a_stream_damaged_from_its_first_byte_is_an_error(recorded):
     gateway, recorder = recorded
     recorder.will(stream_answer((SAMPLES / "damaged.bin").read_bytes()))
     status, headers, got = stream(gateway)
-    if status == 200:
-        with pytest.raises((ValueError, AssertionError)):
-            frames, rest = read(got)
-            assert not frames[-1].is_exception and rest == b""
-    else:
-        assert status >= 500 and headers["x-bedplate-code"] == "BP4006"
+    assert (status, headers["x-bedplate-code"]) == (500, "BP4006"), got
 
 
 def test_a_length_beyond_all_bounds_is_not_buffered(recorded):
@@ -211,9 +206,12 @@ def test_a_length_beyond_all_bounds_is_not_buffered(recorded):
     import zlib
     prelude = struct.pack("!II", 0x7FFFFFFF, 0)
     recorder.will(stream_answer(whole_stream()[0] + prelude + struct.pack("!I", zlib.crc32(prelude)) + b"x" * 4096))
-    status, _, got = stream(gateway)
-    frames, rest = read(got)
-    assert status == 200 and rest == b"" and frames[-1].is_exception
+    status, headers, got = stream(gateway)
+    if status == 200:
+        frames, rest = read(got)
+        assert rest == b"" and frames[-1].is_exception
+    else:
+        assert (status, headers["x-bedplate-code"]) == (500, "BP4006")
 
 
 def test_an_error_before_the_stream_keeps_its_status(recorded):
@@ -313,20 +311,18 @@ def test_a_first_token_that_does_not_come_is_a_timeout(start, recorder):
     assert headers["x-amzn-errortype"] == json.loads(got)["__type"] == "ModelTimeoutException"
 
 
-@pytest.mark.parametrize("setting, pieces, code", [
-    ('total = "1s"', [8, b"{}"], "BP4004"),
-    ('first_token = "1s"', [8, b"{}"], "BP4002"),
-])
-def test_an_answer_that_does_not_come_is_a_timeout(start, recorder, setting, pieces, code):
+@pytest.mark.parametrize("silent", ["before its head", "after its head"])
+def test_an_answer_that_does_not_come_is_a_timeout(start, recorder, silent):
     from gateway import recorder_config
 
-    gateway = start(recorder_config(recorder, extra=f"[timeout]\n{setting}\n"))
-    head = Answer(200, [("Content-Type", "application/json")], pieces, "chunked")
-    recorder.answer = lambda _seen: (time.sleep(8), head)[1]
+    gateway = start(recorder_config(recorder, extra='[timeout]\ntotal = "1s"\n'))
+    pieces = [8, b"{}"] if silent == "after its head" else [b"{}"]
+    answer = Answer(200, [("Content-Type", "application/json")], pieces, "chunked")
+    recorder.answer = lambda _seen: (time.sleep(0 if silent == "after its head" else 8), answer)[1]
     target = TARGET.removesuffix("-stream")
     began = time.monotonic()
     status, headers, _ = stream(gateway, target)
     assert time.monotonic() - began < 5
-    assert (status, headers["x-bedplate-code"]) == (408, code)
+    assert (status, headers["x-bedplate-code"]) == (408, "BP4004")
     record = gateway.record(headers["x-bedplate-call-id"])
-    assert record["attempts"][0]["code"] == code
+    assert record["attempts"][0]["code"] == "BP4004"

@@ -55,7 +55,7 @@ print(reply["output"]["message"]["content"][0]["text"])
         [os.environ.get("BEDPLATE_TEST_PYTHON", "python3"), "-c", program], capture_output=True, text=True, timeout=60,
         env=clean_environment(
             AWS_ENDPOINT_URL_BEDROCK_RUNTIME=gateway.data, AWS_CA_BUNDLE=gateway.ready["ca_file"],
-            AWS_BEARER_TOKEN_BEDROCK=gateway.ready["bearer_token"], AWS_REGION="us-east-1"))
+            AWS_BEARER_TOKEN_BEDROCK=gateway.ready["bearer_token"], AWS_DEFAULT_REGION="us-east-1"))
     assert done.stdout.strip() == "recorded", done.stderr
     assert upstream.only().header("authorization").startswith("AWS4-HMAC-SHA256")
 
