@@ -120,7 +120,7 @@ mod tests {
             ("euc1", "eu-central-1", "111111111111"),
             ("euc1b", "eu-central-1", "222222222222"),
         ]);
-        let ask = |name| chosen(&r, Operation::Converse, name);
+        let ask = |name: &str| chosen(&r, Operation::Converse, name);
         assert_eq!(ask("us.amazon.nova-lite-v1:0"), Ok("use1".into()));
         assert_eq!(
             ask("arn:aws:bedrock:eu-central-1::foundation-model/amazon.nova-lite-v1:0"),

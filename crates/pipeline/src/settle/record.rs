@@ -174,38 +174,28 @@ impl Record {
 
     pub(crate) fn attempt_failed(&mut self, attempting: &Attempting, failed: &Failed) {
         self.attempt_answered(0, failed.request_id.clone(), None, failed.timings);
-        // a request that was sent whole may have been worked on, and billed: its cost is unknown
-        let (usage, basis, cost) = if failed.sent && attempting.operation.metered() {
-            let usage = estimate(attempting, &Metered::default());
-            (usage, UsageBasis::Estimated, None)
-        } else {
-            (Usage::default(), UsageBasis::None, Some(Cost::FREE))
-        };
-        self.attempt(attempting, Some(failed.code), usage, basis, String::new(), cost);
+        let worked = failed.sent && attempting.operation.metered();
+        self.attempt(
+            attempting,
+            Some(failed.code),
+            if worked { Used::unheard(attempting) } else { Used::nothing() },
+        );
     }
 
     /// The attempt was let go before it answered.
     pub(crate) fn attempt_abandoned(&mut self, attempting: &Attempting) {
-        let usage = estimate(attempting, &Metered::default());
         self.attempt_answered(0, None, None, AttemptTimings::default());
-        self.attempt(attempting, None, usage, UsageBasis::Estimated, String::new(), None);
+        self.attempt(attempting, None, Used::unheard(attempting));
     }
 
     /// The attempt is over and this is what it used.
     pub(crate) fn attempt_metered(&mut self, attempting: &Attempting, metered: Metered) {
-        let op = attempting.operation;
-        let failed = self.answered.as_ref().is_some_and(|a| a.status != 200);
-        let (usage, basis) = match (&metered.usage, op.metered()) {
-            (Some(usage), _) => (usage.clone(), UsageBasis::Reported),
-            (None, true) if !failed => (estimate(attempting, &metered), UsageBasis::Estimated),
-            (None, false) if op.by_permission() && !failed => (Usage::default(), UsageBasis::Unmetered),
-            (None, _) => (Usage::default(), UsageBasis::None),
-        };
         if let Some(answered) = &mut self.answered {
             answered.timings.upstream_latency_ms = metered.latency_ms;
         }
-        self.write(|call| call.stop_reason = metered.stop_reason);
-        self.attempt(attempting, None, usage, basis, metered.tier, None);
+        let failed = self.answered.as_ref().is_some_and(|a| a.status != 200);
+        self.write(|call| call.stop_reason.clone_from(&metered.stop_reason));
+        self.attempt(attempting, None, Used::heard(attempting, metered, failed));
     }
 
     /// Settles a whole answer and gives back what goes to the caller. `ending` when it is not plain
@@ -247,31 +237,23 @@ impl Record {
         self.settle();
     }
 
-    fn attempt(
-        &mut self,
-        attempting: &Attempting,
-        code: Option<Code>,
-        usage: Usage,
-        basis: UsageBasis,
-        tier: String,
-        cost: Option<Cost>,
-    ) {
+    fn attempt(&mut self, attempting: &Attempting, code: Option<Code>, used: Used) {
         let answered = self.answered.take().unwrap_or(Answering {
             status: 0,
             request_id: None,
             error: None,
             timings: AttemptTimings::default(),
         });
+        let Used { usage, basis, tier, all } = used;
         let prices = &self.books.prices;
-        let cost = cost.unwrap_or_else(|| match basis {
+        let (model, region) = (&*attempting.target, &*attempting.provider.region);
+        let cost = match basis {
             UsageBasis::None | UsageBasis::Unmetered => Cost::FREE,
             UsageBasis::Reported | UsageBasis::Estimated => {
-                let (model, region) = (&*attempting.target, &*attempting.provider.region);
                 prices.price(PriceAsk { model, region, tier: &tier, usage: &usage }).cost
             }
-        });
-        // passed on unmetered: what it cost is not known to us
-        let cost = if basis == UsageBasis::Unmetered { Cost::Unknown(cost.priced()) } else { cost };
+        };
+        let cost = if all { cost } else { Cost::Unknown(cost.priced()) };
         let mut timings = answered.timings;
         timings.total = micros(self.books.clock.tick().since(attempting.began));
         self.waited += timings.total;
@@ -338,6 +320,40 @@ impl Drop for Record {
             }
             self.settle();
         }
+    }
+}
+
+/// What an attempt used, as far as is known.
+struct Used {
+    usage: Usage,
+    basis: UsageBasis,
+    tier: String,
+    /// Whether there is nothing beyond it. If not, the cost is unknown.
+    all: bool,
+}
+
+impl Used {
+    /// Nothing was sent: nothing was used.
+    fn nothing() -> Self {
+        Self { usage: Usage::default(), basis: UsageBasis::None, tier: String::new(), all: true }
+    }
+
+    /// The request was sent and no answer came: it may have been worked on, and billed.
+    fn unheard(attempting: &Attempting) -> Self {
+        let usage = estimate(attempting, &Metered::default());
+        Self { usage, basis: UsageBasis::Estimated, tier: String::new(), all: false }
+    }
+
+    /// An answer came. An error costs nothing; an answer that never said what it used is estimated.
+    fn heard(attempting: &Attempting, metered: Metered, failed: bool) -> Self {
+        let op = attempting.operation;
+        let (usage, basis) = match (&metered.usage, op.metered()) {
+            (Some(usage), _) => (usage.clone(), UsageBasis::Reported),
+            (None, true) if !failed => (estimate(attempting, &metered), UsageBasis::Estimated),
+            (None, false) if op.by_permission() && !failed => (Usage::default(), UsageBasis::Unmetered),
+            (None, _) => (Usage::default(), UsageBasis::None),
+        };
+        Self { usage, basis, tier: metered.tier, all: basis != UsageBasis::Unmetered }
     }
 }
 

@@ -1,0 +1,6 @@
+//! The life of a call, on a paused clock, against providers that fail on cue.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod house;
+mod life;
+mod simulation;
