@@ -1,8 +1,9 @@
 //! CloudWatch metrics as embedded metric format: lines of JSON that the CloudWatch agent, Lambda or a
 //! log group turns into metrics.
 //!
-//! One line for each flush (60 s) and each team, feature and model that had calls. A line is counted
-//! by CloudWatch four times: by team, feature and model; by model; by team; and in all. Every distinct
+//! One line for each flush (60 s) and each team, feature and model that had calls, and one without
+//! dimensions for the calls in flight, looked at four times a second. A line of calls is counted by
+//! CloudWatch four times: by team, feature and model; by model; by team; and in all. Every distinct
 //! combination is a custom metric that AWS bills, so combinations are bounded: beyond the limit
 //! stands `other`.
 
@@ -22,9 +23,10 @@ use bedplate_core::setting::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::group::Group;
-pub use self::line::{DIMENSIONS, METRICS, NAMESPACE};
+use self::group::{Group, Values};
+pub use self::line::{DIMENSIONS, IN_FLIGHT, METRICS, NAMESPACE};
 
+use crate::gauge::Gauge;
 use crate::inbox::{Inbox, Losses};
 use crate::lines::Lines;
 use crate::once::Once;
@@ -65,6 +67,7 @@ const EVERY: Duration = Duration::from_millis(250);
 /// Counts settled calls and writes a line for each combination every so often.
 pub struct Emf {
     inbox: Arc<Inbox>,
+    in_flight: Arc<Gauge>,
     writer: Writer,
 }
 
@@ -80,8 +83,11 @@ impl EmfConfig {
             EmfTo::File(path) => Lines::file(path)?,
         };
         let inbox = Arc::new(Inbox::new(self.queue));
+        let in_flight = Arc::new(Gauge::new());
         let out = Out {
             lines,
+            in_flight: Arc::clone(&in_flight),
+            in_flight_seen: Values::default(),
             flushed: clock.tick(),
             clock,
             flush: self.flush.0,
@@ -91,7 +97,7 @@ impl EmfConfig {
             said: Once::default(),
         };
         let writer = Writer::spawn("emf", Arc::clone(&inbox), EVERY, out)?;
-        Ok(Some(Emf { inbox, writer }))
+        Ok(Some(Emf { inbox, in_flight, writer }))
     }
 }
 
@@ -112,7 +118,12 @@ impl Emf {
 }
 
 impl Sink for Emf {
+    fn begun(&self) {
+        self.in_flight.add(1);
+    }
+
     fn settle(&self, outcome: &Arc<Outcome>) {
+        self.in_flight.add(-1);
         self.inbox.put(outcome);
     }
 }
@@ -123,6 +134,9 @@ type Names = [Arc<str>; 3];
 /// The writer's side.
 struct Out {
     lines: Lines,
+    in_flight: Arc<Gauge>,
+    /// Looked at every turn.
+    in_flight_seen: Values,
     clock: Arc<dyn Clock>,
     flushed: Tick,
     flush: Duration,
@@ -138,6 +152,7 @@ impl Work for Out {
             let names = self.names(&outcome);
             self.groups.entry(names).or_default().count(&outcome);
         }
+        self.in_flight_seen.add(u64::try_from(self.in_flight.sum()).unwrap_or(0));
         if self.clock.tick().since(self.flushed) >= self.flush {
             self.write();
         }
@@ -168,12 +183,10 @@ impl Out {
         let groups = std::mem::take(&mut self.groups);
         let mut text = Vec::new();
         let mut calls = 0;
+        line::write_in_flight(&mut text, now, std::mem::take(&mut self.in_flight_seen));
         for (names, mut group) in groups {
             calls += group.calls;
             line::write(&mut text, now, &names, &mut group);
-        }
-        if text.is_empty() {
-            return;
         }
         match self.lines.write(&text) {
             Ok(()) => self.said.well("EMF lines are written again"),

@@ -55,6 +55,9 @@ impl Inbox {
 
     /// Hands a call over, or counts it as lost when there is no room. Never waits for the writer.
     pub(crate) fn put(&self, outcome: &Arc<Outcome>) {
+        if self.closing.load(Ordering::Relaxed) {
+            return self.losses.add(1);
+        }
         let mut shard = self.shards[my_shard() % self.shards.len()].0.lock();
         if shard.len() >= self.room {
             drop(shard);

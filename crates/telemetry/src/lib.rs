@@ -18,6 +18,7 @@
 
 pub mod call_log;
 pub mod emf;
+mod gauge;
 mod inbox;
 pub mod invocation_log;
 mod lines;

@@ -29,6 +29,7 @@ pub use self::names::{METRICS, Metric};
 use self::encode::Page;
 use self::labels::Label;
 use self::shard::{Labels, Shard};
+use crate::gauge::Gauge;
 use crate::inbox::{Losses, my_shard, shards};
 
 /// The media type of [`Metrics::render`].
@@ -54,8 +55,7 @@ impl Default for MetricsConfig {
 impl MetricsConfig {
     pub fn build(self, version: &str) -> Arc<Metrics> {
         let label = || Label::new(self.label_values);
-        let of_thread =
-            || OfThread { counts: Mutex::new(Shard::new(self.series)), in_flight: AtomicI64::new(0) };
+        let of_thread = || OfThread(Mutex::new(Shard::new(self.series)));
         Arc::new(Metrics {
             version: version.to_owned(),
             labels: Labels {
@@ -66,6 +66,7 @@ impl MetricsConfig {
                 error: label(),
             },
             threads: (0..shards()).map(|_| of_thread()).collect(),
+            in_flight: Gauge::new(),
             dropped: Mutex::default(),
             ledger_pending: AtomicI64::new(0),
             ledger_up: AtomicBool::new(true),
@@ -78,6 +79,7 @@ pub struct Metrics {
     version: String,
     labels: Labels,
     threads: Box<[OfThread]>,
+    in_flight: Gauge,
     dropped: Mutex<Vec<(&'static str, Arc<Losses>)>>,
     ledger_pending: AtomicI64,
     ledger_up: AtomicBool,
@@ -85,18 +87,14 @@ pub struct Metrics {
 
 /// Alone on its cache lines.
 #[repr(align(128))]
-struct OfThread {
-    counts: Mutex<Shard>,
-    /// Calls begun here less calls settled here: only the sum over all threads means something.
-    in_flight: AtomicI64,
-}
+struct OfThread(Mutex<Shard>);
 
 impl Metrics {
     /// The page of `/metrics`, as [`CONTENT_TYPE`].
     pub fn render(&self) -> String {
         let mut page = Page::default();
         for thread in &self.threads {
-            page.merge(&thread.counts.lock());
+            page.merge(&thread.0.lock());
         }
         for (sink, losses) in self.dropped.lock().iter() {
             page.show(names::DROPPED, vec![(*sink).to_owned()], losses.count());
@@ -118,7 +116,7 @@ impl Metrics {
 
     /// Calls that have begun and are not settled.
     pub fn in_flight(&self) -> i64 {
-        self.threads.iter().map(|t| t.in_flight.load(Ordering::Relaxed)).sum()
+        self.in_flight.sum()
     }
 
     /// How many settled calls wait for the ledger.
@@ -135,20 +133,16 @@ impl Metrics {
     pub(crate) fn watch(&self, sink: &'static str, losses: Arc<Losses>) {
         self.dropped.lock().push((sink, losses));
     }
-
-    fn mine(&self) -> &OfThread {
-        &self.threads[my_shard() % self.threads.len()]
-    }
 }
 
 impl Sink for Metrics {
     fn begun(&self) {
-        self.mine().in_flight.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.add(1);
     }
 
     fn settle(&self, outcome: &Arc<Outcome>) {
-        let mine = self.mine();
-        mine.in_flight.fetch_sub(1, Ordering::Relaxed);
-        mine.counts.lock().count(outcome, &self.labels);
+        self.in_flight.add(-1);
+        let mine = &self.threads[my_shard() % self.threads.len()];
+        mine.0.lock().count(outcome, &self.labels);
     }
 }

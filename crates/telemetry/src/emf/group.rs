@@ -62,7 +62,7 @@ impl Group {
     }
 }
 
-/// Microseconds, from which a hundred are shown.
+/// Values, from which a hundred are shown.
 #[derive(Default)]
 pub(crate) struct Values {
     kept: Vec<u64>,
@@ -70,31 +70,31 @@ pub(crate) struct Values {
 }
 
 impl Values {
-    fn add(&mut self, micros: u64) {
+    pub(crate) fn add(&mut self, value: u64) {
         self.seen += 1;
         if self.kept.len() < KEPT {
-            self.kept.push(micros);
+            self.kept.push(value);
         } else {
             // each of the many has the same chance; a stride is chance enough for a percentile
             let at = self.seen.wrapping_mul(0x9e37_79b9_7f4a_7c15) % self.seen;
             if let Some(slot) = usize::try_from(at).ok().and_then(|at| self.kept.get_mut(at)) {
-                *slot = micros;
+                *slot = value;
             }
         }
     }
 
-    /// At most a hundred milliseconds: all when there are no more, else those at even percentiles.
-    /// Percentiles hold; a count of them does not, which is what `Calls` is for.
-    pub(crate) fn shown(&mut self) -> Vec<f64> {
+    /// At most a hundred, each divided by `unit`: all when there are no more, else those at even
+    /// percentiles. Percentiles hold; a count of them does not, which is what `Calls` is for.
+    pub(crate) fn shown(&mut self, unit: f64) -> Vec<f64> {
         const MOST: usize = 100;
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds with three decimals")]
-        let millis = |micros: u64| micros as f64 / 1e3;
+        #[expect(clippy::cast_precision_loss, reason = "CloudWatch values are floats by nature")]
+        let shown = |value: u64| value as f64 / unit;
         if self.kept.len() <= MOST {
-            return self.kept.iter().map(|v| millis(*v)).collect();
+            return self.kept.iter().map(|v| shown(*v)).collect();
         }
         self.kept.sort_unstable();
         let n = self.kept.len();
-        (0..MOST).map(|i| millis(self.kept[i * (n - 1) / (MOST - 1)])).collect()
+        (0..MOST).map(|i| shown(self.kept[i * (n - 1) / (MOST - 1)])).collect()
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
     fn a_hundred_values_keep_the_percentiles_and_the_ends() {
         let mut values = Values::default();
         (1..=5_000).rev().for_each(|ms| values.add(ms * 1_000));
-        let shown = values.shown();
+        let shown = values.shown(1e3);
         assert_eq!((shown.len(), shown[0], shown[99]), (100, 1.0, 5_000.0));
         assert!((2_450.0..2_550.0).contains(&shown[49]), "{}", shown[49]);
         (0..100_000).for_each(|_| values.add(7_000));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bedplate_core::clock::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::emf::group::Group;
+use crate::emf::group::{Group, Values};
 
 /// The CloudWatch namespace.
 pub const NAMESPACE: &str = "Bedplate";
@@ -13,7 +13,10 @@ pub const NAMESPACE: &str = "Bedplate";
 /// The sets of dimensions by which CloudWatch counts a line.
 pub const DIMENSIONS: &[&[&str]] = &[&["Team", "Feature", "ModelId"], &["ModelId"], &["Team"], &[]];
 
-/// Every metric, with its CloudWatch unit.
+/// Calls in flight: on a line of its own, without dimensions.
+pub const IN_FLIGHT: (&str, &str) = ("InFlight", "Count");
+
+/// Every metric of calls, with its CloudWatch unit.
 pub const METRICS: &[(&str, &str)] = &[
     ("Calls", "Count"),
     ("Errors", "Count"),
@@ -36,25 +39,36 @@ pub const METRICS: &[(&str, &str)] = &[
 
 pub(crate) fn write(out: &mut Vec<u8>, now: Timestamp, names: &[Arc<str>; 3], group: &mut Group) {
     let values = values(group);
-    let metrics: Vec<Value> = METRICS
-        .iter()
-        .filter(|(name, _)| values.contains_key(*name))
-        .map(|(name, unit)| json!({ "Name": name, "Unit": unit, "StorageResolution": 60 }))
-        .collect();
-    let mut line = Map::new();
-    line.insert(
-        "_aws".to_owned(),
-        json!({
-            "Timestamp": now.millis(),
-            "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": DIMENSIONS, "Metrics": metrics }],
-        }),
-    );
+    let metrics = METRICS.iter().filter(|(name, _)| values.contains_key(*name));
+    let mut line = head(now, DIMENSIONS, metrics);
     for (dimension, name) in ["Team", "Feature", "ModelId"].into_iter().zip(names) {
         line.insert(dimension.to_owned(), Value::from(dimension_value(name)));
     }
     line.extend(values);
+    put(out, &line);
+}
+
+pub(crate) fn write_in_flight(out: &mut Vec<u8>, now: Timestamp, mut seen: Values) {
+    let mut line = head(now, &[&[]], [&IN_FLIGHT].into_iter());
+    line.insert(IN_FLIGHT.0.to_owned(), Value::from(seen.shown(1.0)));
+    put(out, &line);
+}
+
+fn head<'a>(
+    now: Timestamp,
+    dimensions: &[&[&str]],
+    metrics: impl Iterator<Item = &'a (&'static str, &'static str)>,
+) -> Map<String, Value> {
+    let metrics: Vec<Value> =
+        metrics.map(|(name, unit)| json!({ "Name": name, "Unit": unit, "StorageResolution": 60 })).collect();
+    let directive = json!({ "Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": metrics });
+    let head = json!({ "Timestamp": now.millis(), "CloudWatchMetrics": [directive] });
+    Map::from_iter([("_aws".to_owned(), head)])
+}
+
+fn put(out: &mut Vec<u8>, line: &Map<String, Value>) {
     // numbers and text into memory: this does not fail
-    let _ = serde_json::to_writer(&mut *out, &line);
+    let _ = serde_json::to_writer(&mut *out, line);
     out.push(b'\n');
 }
 
@@ -82,9 +96,9 @@ fn values(group: &mut Group) -> Map<String, Value> {
     #[expect(clippy::cast_precision_loss, reason = "CloudWatch values are floats by nature")]
     values.insert("CostUsd".to_owned(), Value::from(group.cost.0 as f64 / 1e9));
     let lists = [
-        ("Latency", group.latency.shown()),
-        ("FirstToken", group.first_token.shown()),
-        ("Overhead", group.overhead.shown()),
+        ("Latency", group.latency.shown(1e3)),
+        ("FirstToken", group.first_token.shown(1e3)),
+        ("Overhead", group.overhead.shown(1e3)),
     ];
     values.extend(
         lists.into_iter().filter(|(_, v)| !v.is_empty()).map(|(n, v)| (n.to_owned(), Value::from(v))),
@@ -96,5 +110,8 @@ fn values(group: &mut Group) -> Map<String, Value> {
 fn dimension_value(name: &str) -> String {
     let plain = name.chars().take(1_024).map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' });
     let plain: String = plain.collect();
-    if plain.starts_with(':') { format!("?{}", &plain[1..]) } else { plain }
+    match plain.strip_prefix(':') {
+        Some(rest) => format!("?{rest}"),
+        None => plain,
+    }
 }

@@ -110,7 +110,11 @@ impl Collector for Page {
                         counter(&mut to, metric, values, n)?;
                     }
                     for (_, values, n) in self.gauges.iter().filter(|(of, ..)| of.stem == stem) {
-                        to.encode_family(&labels(metric, values).as_slice())?.encode_gauge(n)?;
+                        if values.is_empty() {
+                            to.encode_gauge(n)?;
+                        } else {
+                            to.encode_family(&labels(metric, values).as_slice())?.encode_gauge(n)?;
+                        }
                     }
                 }
             }

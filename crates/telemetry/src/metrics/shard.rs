@@ -150,10 +150,10 @@ impl CallCounts {
     /// Each attempt that ran out of time, and the call that did so outside of any.
     fn timeouts(&mut self, outcome: &Outcome) {
         let mut of_attempts = outcome.attempts.iter().filter_map(|a| a.code?.timeout_phase()).peekable();
-        if of_attempts.peek().is_none() {
-            if let Some(phase) = outcome.call.code.and_then(Code::timeout_phase) {
-                self.timeout(phase);
-            }
+        if of_attempts.peek().is_none()
+            && let Some(phase) = outcome.call.code.and_then(Code::timeout_phase)
+        {
+            self.timeout(phase);
         }
         of_attempts.for_each(|phase| self.timeout(phase));
     }

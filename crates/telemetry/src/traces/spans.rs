@@ -164,8 +164,8 @@ fn operation_name(call: &CallRow) -> &'static str {
 
 fn status(call: &CallRow) -> Status {
     match call.ending {
-        Ending::Answered => Status::Ok,
-        Ending::Abandoned => Status::Unset,
+        // `Ok` is for applications to say, by the specification
+        Ending::Answered | Ending::Abandoned => Status::Unset,
         Ending::Refused | Ending::Failed | Ending::Cut => {
             Status::error(error_type(call.error.as_deref(), call.code))
         }

@@ -1,0 +1,158 @@
+//! Outcomes as the pipeline settles them.
+
+use std::sync::Arc;
+
+use bedplate_core::call::{Dialect, Operation};
+use bedplate_core::clock::Timestamp;
+use bedplate_core::key::KeyId;
+use bedplate_core::money::{Cost, Nanos};
+use bedplate_core::record::{AttemptRow, AttemptTimings, CallRow, Ending, Outcome, Timings};
+use bedplate_core::refusal::{Code, Stage};
+use bedplate_core::usage::{Unit, Usage, UsageBasis};
+
+pub(crate) const ID: &str = "019a9f4c-5e00-7abc-8def-0123456789ab";
+pub(crate) const MODEL: &str = "us.amazon.nova-lite-v1:0";
+
+/// A stream that was answered at its first attempt.
+pub(crate) fn answered() -> Outcome {
+    let usage = Usage { input: 24, cache_read: 100, cache_write_5m: 10, output: 17, ..Usage::default() };
+    let cost = Cost::Known(Nanos(5_520));
+    Outcome {
+        call: CallRow {
+            id: ID.parse().unwrap(),
+            admitted_at: Timestamp::parse("2026-11-22T12:00:03.25Z").unwrap(),
+            dialect: Dialect::Bedrock,
+            operation: Some(Operation::ConverseStream),
+            model: MODEL.into(),
+            key: Some(KeyId("key_0123456789abcdef".into())),
+            team: "payments".into(),
+            feature: "triage".into(),
+            environment: "prod".into(),
+            user: None,
+            chain: None,
+            trace: None,
+            parent_span: None,
+            ending: Ending::Answered,
+            status: 200,
+            code: None,
+            stage: None,
+            error: None,
+            usage: usage.clone(),
+            basis: UsageBasis::Reported,
+            cost,
+            stop_reason: Some("end_turn".into()),
+            timings: Timings {
+                body_read: Some(150),
+                cleared: Some(230),
+                first_byte: Some(210_000),
+                first_token: Some(212_000),
+                total: 412_000,
+                overhead: 310,
+            },
+            bytes_in: 512,
+            bytes_out: 2_048,
+            edits: vec![],
+        },
+        attempts: vec![AttemptRow {
+            n: 1,
+            provider: "use1".into(),
+            region: "us-east-1".into(),
+            account: "123456789012".into(),
+            target: MODEL.into(),
+            tier: "default".into(),
+            status: 200,
+            upstream_request_id: Some("7c9e0000-1111-4222-8333-444455556666".into()),
+            code: None,
+            error: None,
+            usage,
+            basis: UsageBasis::Reported,
+            price_version: "2026-11-22".into(),
+            cost,
+            timings: AttemptTimings {
+                connect: None,
+                first_byte: Some(209_000),
+                first_token: Some(211_000),
+                total: 411_000,
+                upstream_latency_ms: Some(405),
+            },
+        }],
+    }
+}
+
+/// The same with every field filled: throttled first, answered by the second attempt, then cut.
+pub(crate) fn full() -> Outcome {
+    let mut outcome = answered();
+    let mut first = outcome.attempts[0].clone();
+    first.status = 429;
+    first.error = Some("ThrottlingException".into());
+    first.usage = Usage::default();
+    first.cost = Cost::FREE;
+    first.timings = AttemptTimings { connect: Some(2_000), total: 9_000, ..AttemptTimings::default() };
+    outcome.attempts[0].n = 2;
+    outcome.attempts.insert(0, first);
+    let call = &mut outcome.call;
+    call.user = Some("u-7".into());
+    call.chain = Some("run-12".into());
+    call.trace = Some("4bf92f3577b34da6a3ce929d0e0e4736".into());
+    call.parent_span = Some("00f067aa0ba902b7".into());
+    call.ending = Ending::Cut;
+    call.code = Some(Code::IdleTimeout);
+    call.stage = Some(Stage::Invoke);
+    call.error = Some("ModelTimeoutException".into());
+    call.usage.reasoning = Some(5);
+    call.usage.units = vec![(Unit::GuardrailContent, 2)];
+    call.cost = Cost::Unknown(Nanos(5_520));
+    call.edits = vec!["requestMetadata +112 bytes".into()];
+    outcome
+}
+
+/// A call that nobody recognised.
+pub(crate) fn refused() -> Outcome {
+    let mut outcome = answered();
+    outcome.attempts.clear();
+    let call = &mut outcome.call;
+    call.key = None;
+    for name in [&mut call.team, &mut call.feature, &mut call.environment] {
+        *name = "".into();
+    }
+    call.ending = Ending::Refused;
+    call.status = 403;
+    call.code = Some(Code::UnknownKey);
+    call.stage = Some(Stage::Admit);
+    call.error = Some("UnrecognizedClientException".into());
+    call.usage = Usage::default();
+    call.basis = UsageBasis::None;
+    call.cost = Cost::FREE;
+    call.stop_reason = None;
+    call.timings = Timings { total: 90, overhead: 90, ..Timings::default() };
+    outcome
+}
+
+/// An upstream that never connected.
+pub(crate) fn timed_out(code: Code) -> Outcome {
+    let mut outcome = answered();
+    let attempt = &mut outcome.attempts[0];
+    attempt.status = 0;
+    attempt.code = Some(code);
+    attempt.upstream_request_id = None;
+    attempt.tier = String::new();
+    attempt.usage = Usage::default();
+    let call = &mut outcome.call;
+    call.ending = Ending::Refused;
+    call.status = 503;
+    call.code = Some(code);
+    call.stage = Some(Stage::Invoke);
+    call.usage = Usage::default();
+    call.cost = Cost::FREE;
+    call.timings.first_token = None;
+    outcome
+}
+
+/// The `n`th call of a series.
+pub(crate) fn nth(n: u64) -> Arc<Outcome> {
+    let mut outcome = answered();
+    outcome.call.id = format!("019a9f4c-5e00-7abc-8def-{n:012x}").parse().unwrap();
+    outcome.call.bytes_in = n;
+    outcome.attempts[0].upstream_request_id = Some(format!("request-{n}"));
+    Arc::new(outcome)
+}
