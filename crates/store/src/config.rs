@@ -86,6 +86,12 @@ impl Config {
     pub fn journal(&self, calls: Arc<dyn Calls>, clock: Arc<dyn Clock>, runtime: &Handle) -> Journal {
         Journal::start(calls, self.queue, self.flush.0, clock, runtime)
     }
+
+    /// Drops days of calls that are older than `retention`, at once and then every hour; never ends.
+    /// Run it beside the journal. Many nodes may run it: each day is dropped by one of them.
+    pub async fn sweep(&self, calls: Arc<dyn Calls>, clock: Arc<dyn Clock>) {
+        crate::sweep::sweep(&*calls, self.retention.0, &*clock).await;
+    }
 }
 
 const DAY: Duration = Duration::from_secs(86_400);

@@ -21,6 +21,7 @@ mod postgres;
 mod rows;
 mod sqlite;
 mod sums;
+mod sweep;
 
 pub use config::{Config, LedgerConfig};
 pub use journal::{Health, Journal, Ticket};

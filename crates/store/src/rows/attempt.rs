@@ -43,9 +43,9 @@ struct Detail<'a> {
     account: Cow<'a, str>,
     #[serde(default)]
     tier: Cow<'a, str>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<Cow<'a, str>>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     units: Cow<'a, [(Unit, u64)]>,
     #[serde(default)]
     basis: UsageBasis,

@@ -48,29 +48,30 @@ pub(crate) struct CallColumns<'a> {
 #[derive(Serialize, Deserialize)]
 struct Detail<'a> {
     dialect: Dialect,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     operation: Option<Operation>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     user: Option<Cow<'a, str>>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     trace: Option<Cow<'a, str>>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     parent_span: Option<Cow<'a, str>>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     stage: Option<Stage>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<Cow<'a, str>>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     units: Cow<'a, [(Unit, u64)]>,
     #[serde(default)]
     basis: UsageBasis,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     stop_reason: Option<Cow<'a, str>>,
     timings: Timings,
     #[serde(default)]
     bytes_in: u64,
     #[serde(default)]
     bytes_out: u64,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     edits: Cow<'a, [String]>,
 }
 

@@ -1,12 +1,19 @@
+use std::sync::Arc;
+use std::time::Duration;
+
 use bedplate_core::clock::Timestamp;
 use bedplate_core::ports::CallFilter;
-use bedplate_testkit::SeededIds;
+use bedplate_testkit::{ManualClock, SeededIds};
 
 use super::on_every_ledger;
 use crate::bed::Bed;
 use crate::outcomes::{answered, at};
 
-on_every_ledger!(whole_days_go_and_sums_stay, a_day_that_was_dropped_can_come_again);
+on_every_ledger!(
+    whole_days_go_and_sums_stay,
+    a_day_that_was_dropped_can_come_again,
+    the_sweep_drops_what_is_over_age,
+);
 
 async fn whole_days_go_and_sums_stay(bed: &Bed) {
     let ids = SeededIds::new(1);
@@ -33,4 +40,17 @@ async fn a_day_that_was_dropped_can_come_again(bed: &Bed) {
     bed.ledger.append(std::slice::from_ref(&late)).await.unwrap();
     assert_eq!(bed.ledger.recent(&CallFilter::default(), 10).await.unwrap(), [late]);
     other.close().await;
+}
+
+async fn the_sweep_drops_what_is_over_age(bed: &Bed) {
+    let ids = SeededIds::new(1);
+    let days = ["2025-10-17T12:00:00Z", "2025-10-19T12:00:00Z", "2026-11-22T12:00:00Z"].map(at);
+    let batch = days.map(|d| answered(&ids, d));
+    bed.ledger.append(&batch).await.unwrap();
+    // 400 days before are 2025-10-18, at noon
+    let clock = Arc::new(ManualClock::at("2026-11-22T12:00:00Z"));
+    let sweep = bed.config.sweep(bed.ledger.clone(), clock);
+    tokio::time::timeout(Duration::from_secs(1), sweep).await.expect_err("it never ends");
+    let left = bed.ledger.recent(&CallFilter::default(), 10).await.unwrap();
+    assert_eq!(left, [batch[2].clone(), batch[1].clone()]);
 }
