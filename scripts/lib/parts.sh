@@ -73,6 +73,9 @@ count_node() {
     END { print p + 0, f + c + 0, s + 0 }'
 }
 
+# fuzz: TARGET: ok, N runs in N s (or FAILED), a line for each target
+count_fuzz() { awk '/^fuzz: [^ ]+: ok,/ { p++ } /^fuzz: [^ ]+: FAILED/ { f++ } END { print p + 0, f + 0, 0 }' "$1"; }
+
 plain() { sed 's/\x1b\[[0-9;]*m//g' "$1"; }
 
 # The closing lines. Gives 0 when everything that ran passed.

@@ -4,6 +4,7 @@
 
 NEXTEST=0.9.143
 CARGO_DENY=0.20.2
+CARGO_FUZZ=0.13.2
 
 say() { printf '\n== %s\n' "$*"; }
 die() { printf 'scripts/test: %s\n' "$*" >&2; exit 1; }
@@ -18,6 +19,7 @@ setup() {
   install_npm
   install_cargo_tool nextest "$NEXTEST"
   install_cargo_tool deny "$CARGO_DENY"
+  ! wanted fuzz || install_cargo_tool fuzz "$CARGO_FUZZ"
   cargo fetch --locked --quiet
 }
 

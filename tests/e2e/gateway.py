@@ -80,6 +80,8 @@ class Gateway:
             self.process = subprocess.Popen(
                 self.command(), stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL,
                 env=self.environment, cwd=self.project,
+                # SIGXFSZ stays ignored, so that a limit on file sizes is an error and not an end.
+                restore_signals=False,
             )
         line = _line_within(self.process.stdout, READY_WITHIN)
         if not line:

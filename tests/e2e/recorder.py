@@ -162,6 +162,8 @@ class Recorder:
         assert len(self.seen) >= count, f"only {len(self.seen)} of {count} requests arrived"
 
     def stop(self):
+        if self._closing.is_set():
+            return
         self._closing.set()
         # shutdown wakes the accepting thread; close alone does not.
         self._socket.shutdown(socket.SHUT_RDWR)

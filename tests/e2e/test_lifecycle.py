@@ -224,7 +224,7 @@ def test_a_ledger_that_cannot_grow_is_said_and_does_not_hang(start, recorder):
 
 
 def test_a_log_folder_that_is_gone_costs_no_call(start, recorder):
-    gateway = start(recorder_config(recorder, extra='[log.invocations]\nfolder = "invocations"\n'))
+    gateway = start(recorder_config(recorder, extra='[log.invocation]\nfolder = "invocations"\n'))
     assert send(gateway)[0] == 200
     folder = gateway.project / "invocations"
     subprocess.run(["rm", "-rf", str(folder)], check=True)
@@ -240,7 +240,7 @@ def test_a_collector_that_is_gone_or_slow_costs_no_call(start, recorder, collect
     port = silent.getsockname()[1]
     if collector == "nobody listens":
         silent.close()
-    gateway = start(recorder_config(recorder, extra=f'[telemetry.otlp]\nendpoint = "http://127.0.0.1:{port}"\n'))
+    gateway = start(recorder_config(recorder, extra=f'[traces]\nendpoint = "http://127.0.0.1:{port}"\n'))
     began = time.monotonic()
     assert [send(gateway)[0] for _ in range(50)] == [200] * 50
     assert time.monotonic() - began < 10

@@ -120,7 +120,7 @@ def test_calls_show_is_one_page_for_people(recorded):
 
 
 def test_no_content_is_written_down(start, recorder):
-    gateway = start(recorder_config(recorder, extra='[log.invocations]\nfolder = "invocations"\n'))
+    gateway = start(recorder_config(recorder, extra='[log.invocation]\nfolder = "invocations"\n'))
     secret_in, secret_out = "the-password-is-opensesame", "and-the-answer-is-fortytwo"
     recorder.will(json_answer(recorder.CONVERSE.replace(b"recorded", secret_out.encode())))
     client = gateway.client()
@@ -152,7 +152,7 @@ def test_one_line_a_call_in_the_call_log(start, recorder):
 
 
 def test_the_invocation_log_is_bedrocks_own(start, recorder):
-    gateway = start(recorder_config(recorder, metadata=True, extra='[log.invocations]\nfolder = "invocations"\n'))
+    gateway = start(recorder_config(recorder, metadata=True, extra='[log.invocation]\nfolder = "invocations"\n'))
     client = gateway.client()
     reply = client.converse(modelId=NOVA, messages=HELLO, requestMetadata={"cost-centre": "cc-1"})
     recorder.will(json_answer(b'{"message":"slow down"}', 429, [("x-amzn-errortype", "ThrottlingException")]))
@@ -248,7 +248,7 @@ def traced_client(gateway):
 
 def test_traces_join_the_callers_and_speak_genai(start, recorder, collector):
     url, received = collector
-    gateway = start(recorder_config(recorder, extra=f'[telemetry.otlp]\nendpoint = "{url}"\n'))
+    gateway = start(recorder_config(recorder, extra=f'[traces]\nendpoint = "{url}"\n'))
     one = call_id(traced_client(gateway).converse(modelId=NOVA, messages=HELLO))
     assert gateway.record(one)["call"]["trace"] == TRACE
     gateway.stop()
