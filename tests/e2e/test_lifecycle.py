@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -311,8 +312,11 @@ def test_the_ledger_may_be_postgres(start, recorder):
     wait_until(lambda: first.cli("calls", "show", headers["x-bedplate-call-id"], "--format", "json", ok=None,
                                  LEDGER_URL=database).returncode == 0)
     assert not list((first.project / ".bedplate").glob("*.db")), shown
-    # A second gateway on the same database knows the same keys.
-    second = start(config, LEDGER_URL=database)
+    # A second gateway on the same database, with the same master key, knows the same keys.
+    other = first.project.with_name("other") / ".bedplate"
+    other.mkdir(parents=True, mode=0o700)
+    shutil.copy2(first.project / ".bedplate" / "master.key", other)
+    second = start(config, project=other.parent, LEDGER_URL=database)
     key = json.loads(first.cli("key", "create", "--team", "t", "--feature", "f", "--env", "e", "--risk-profile",
                                "internal", "--format", "json", LEDGER_URL=database).stdout)
 

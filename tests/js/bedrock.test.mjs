@@ -87,12 +87,12 @@ for (const [name, [tls, settings]] of Object.entries(transports)) {
     });
 
     test("invoke model", async () => {
-      const reply = await client.send(new InvokeModelCommand({ modelId: NOVA, body: novaBody }));
+      const reply = await client.send(new InvokeModelCommand({ modelId: NOVA, contentType: "application/json", body: novaBody }));
       assert.ok(JSON.parse(reply.body.transformToString()).output.message.content[0].text);
     });
 
     test("invoke model with a stream", async () => {
-      const reply = await client.send(new InvokeModelWithResponseStreamCommand({ modelId: NOVA, body: novaBody }));
+      const reply = await client.send(new InvokeModelWithResponseStreamCommand({ modelId: NOVA, contentType: "application/json", body: novaBody }));
       let last;
       for await (const { chunk } of reply.body) last = JSON.parse(new TextDecoder().decode(chunk.bytes));
       assert.ok(last["amazon-bedrock-invocationMetrics"].outputTokenCount > 0);
