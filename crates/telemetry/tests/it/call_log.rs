@@ -109,6 +109,14 @@ fn lines_that_cannot_be_written_are_counted_and_writing_recovers() {
 }
 
 #[test]
+fn a_full_disk_costs_lines_and_nothing_else() {
+    let log = CallLog::build(&Calls::File("/dev/full".into()), 1_000).unwrap().unwrap();
+    (0..9).for_each(|n| log.settle(&nth(n)));
+    assert!(log.close(SECOND));
+    assert_eq!(log.dropped(), 9);
+}
+
+#[test]
 fn a_full_queue_drops_and_counts_and_never_waits() {
     let folder = tempfile::tempdir().unwrap();
     // a pipe that nobody reads holds 64 KiB, then the writer hangs

@@ -141,6 +141,24 @@ fn the_grafana_dashboard_asks_for_what_metrics_has() {
     }
 }
 
+/// The page of metrics is the two tables of the code.
+#[test]
+fn every_metric_is_documented() {
+    let page = include_str!("../../../../docs/reference/metrics.md");
+    let rows: BTreeSet<&str> = page.lines().filter(|l| l.starts_with("| `")).collect();
+    let prometheus = metrics::METRICS.iter().map(|m| {
+        let labels = m.labels.iter().map(|l| format!("`{l}`")).collect::<Vec<_>>().join(", ");
+        format!("| `{}` | {} | {labels} | {} |", m.name(), m.kind(), m.help)
+    });
+    let cloudwatch =
+        emf::METRICS.iter().chain([&emf::IN_FLIGHT]).map(|(name, unit)| format!("| `{name}` | {unit} |"));
+    let expected: Vec<String> = prometheus.chain(cloudwatch).collect();
+    let missing: Vec<_> =
+        expected.iter().filter(|row| !rows.iter().any(|r| r.starts_with(&***row))).collect();
+    assert!(missing.is_empty(), "docs/reference/metrics.md lacks:\n{missing:#?}");
+    assert_eq!(rows.len(), expected.len(), "docs/reference/metrics.md has rows for what is not emitted");
+}
+
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|w| !w.is_empty())
 }

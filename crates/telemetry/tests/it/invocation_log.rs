@@ -247,6 +247,50 @@ fn kill_9_loses_a_second_at_most() {
     assert!(kept.iter().enumerate().all(|(i, n)| *n == i as u64), "no gaps");
 }
 
+/// A limit on the size of files stands for the full disk: a write is cut short, the next one fails.
+#[test]
+fn a_full_disk_costs_records_and_never_spoils_a_file() {
+    const CHILD: &str = "BEDPLATE_TEST_LOG_ON_A_FULL_DISK";
+    if let Some(folder) = std::env::var_os(CHILD) {
+        let folder = Path::new(&folder);
+        let clock = noon();
+        let log = log(folder, &clock);
+        let mut settled = 0;
+        while log.dropped() == 0 {
+            (0..100).for_each(|_| {
+                log.settle(&nth(settled));
+                settled += 1;
+            });
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        // the next file has room again
+        clock.advance(Duration::from_secs(61));
+        until("the full file in its place", || !files(&folder.join(BELOW)).is_empty());
+        log.settle(&nth(999_999));
+        assert!(log.close(SECONDS));
+        fs::write(folder.join("said"), format!("{} {settled}", log.dropped())).unwrap();
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = "ulimit -f 16; trap '' XFSZ; exec \"$0\" --exact \
+        invocation_log::a_full_disk_costs_records_and_never_spoils_a_file";
+    let child = std::process::Command::new("bash")
+        .args(["-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .env(CHILD, folder.path())
+        .stdout(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(child.success());
+    let said = fs::read_to_string(folder.path().join("said")).unwrap();
+    let numbers: Vec<u64> = said.split(' ').map(|n| n.parse().unwrap()).collect();
+    let (dropped, settled) = (numbers[0], numbers[1]);
+    let kept = records(folder.path());
+    assert!(0 < dropped && dropped < settled);
+    assert_eq!(kept.len() as u64 + dropped, settled + 1, "each record is written or counted");
+    assert!(kept.iter().any(|r| r["requestId"] == "request-999999"));
+}
+
 #[test]
 fn two_processes_share_a_folder() {
     let folder = tempfile::tempdir().unwrap();
