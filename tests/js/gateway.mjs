@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 
 export const NOVA = "us.amazon.nova-lite-v1:0";
 
-function binary() {
+export function binary() {
   const target = process.env.CARGO_TARGET_DIR;
   if (process.env.BEDPLATE_BIN) return process.env.BEDPLATE_BIN;
   if (!target) throw new Error("neither BEDPLATE_BIN nor CARGO_TARGET_DIR is set: run this by scripts/test js");
