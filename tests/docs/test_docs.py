@@ -27,11 +27,24 @@ LASTING = re.compile(r"^\s*(?:bedplate|cargo run --release --) (?P<verb>up|sim)\
 PAGES = [p for p in pages() if p.exists()]
 
 
+#: A command of this repository. `scripts/test` is what runs this; the others take long.
+OUR_SCRIPT = re.compile(r"^\s*(?P<path>(?:scripts|\.ci)/[\w-]+)")
+#: Where a page says that bedplate listens when nothing is configured; here it takes free ports.
+LISTENS = {"data": "127.0.0.1:8080", "control": "127.0.0.1:8081", "endpoint": "127.0.0.1:9000"}
+#: The application that pages speak of.
+APP = """
+import boto3
+reply = boto3.client("bedrock-runtime", region_name="us-east-1").converse(
+    modelId="us.amazon.nova-lite-v1:0", messages=[{"role": "user", "content": [{"text": "hello"}]}])
+print(reply["output"]["message"]["content"][0]["text"])
+"""
+
+
 class Page:
-    """A page being followed: its folder, its environment, and what it has started."""
+    """A page being followed: its folder, its shell's state, and what it has started."""
 
     def __init__(self, folder):
-        self.folder, self.running = folder, []
+        self.folder, self.running, self.listens = folder, [], {}
         programs = folder / "bin"
         programs.mkdir()
         (programs / "bedplate").symlink_to(binary())
@@ -41,43 +54,51 @@ class Page:
                 (programs / name).chmod(0o755)
         self.project = folder / "project"
         self.project.mkdir()
+        (self.project / "app.py").write_text(APP)
         self.environment = clean_environment(
             PATH=f"{programs}:{os.environ['PATH']}", HOME=str(folder), NO_COLOR="1")
 
     def follow(self, block):
-        """Runs a shell block line by line group: what lasts goes to the background."""
+        """Runs a shell block; what does not end by itself goes to the background."""
         script = []
         for line in block.commands.splitlines():
             if lasting := LASTING.match(line):
                 self.run(block, "\n".join(script))
                 script = []
                 self.start(block, lasting["verb"], lasting["rest"].split())
+            elif ours := OUR_SCRIPT.match(line):
+                assert os.access(ROOT / ours["path"], os.X_OK), f"{block.name}: there is no `{ours['path']}`"
             else:
                 script.append(line.replace("cargo run --release --", "bedplate"))
         self.run(block, "\n".join(script))
 
     def run(self, block, script):
+        """Runs a script where the page's last one ended: same folder, same exported variables."""
         if not script.strip():
             return
+        for said, real in self.listens.items():
+            script = script.replace(said, real).replace(said.replace("127.0.0.1", "localhost"), real)
+        state = self.folder / "state.sh"
+        before = f". {state}\n" if state.exists() else ""
+        whole = f'{before}{script}\n{{ export -p; printf "cd %q\\n" "$PWD"; }} > {state}\n'
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script], cwd=self.project, env=self.environment, text=True,
+            ["bash", "-euo", "pipefail", "-c", whole], cwd=self.project, env=self.environment, text=True,
             capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
         assert done.returncode == 0, f"{block.name}\n{script}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
 
     def start(self, block, verb, arguments):
-        assert not self.running or verb != "up", f"{block.name}: the page starts bedplate twice"
-        with open(self.folder / f"{verb}.log", "wb") as log:
+        free = {"up": ["--data", "127.0.0.1:0", "--control", "127.0.0.1:0"], "sim": ["--listen", "127.0.0.1:0"]}[verb]
+        for flag in free[::2]:
+            assert flag not in arguments, f"{block.name}: `{flag}` is this runner's to choose"
+        with open(self.folder / f"{verb}.log", "ab") as log:
             process = subprocess.Popen(
-                [binary(), verb, *arguments, *([] if "--format" in arguments else ["--format", "json"])],
+                [binary(), verb, *arguments, *free, *([] if "--format" in arguments else ["--format", "json"])],
                 cwd=self.project, env=self.environment, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL)
         self.running.append(process)
         line = process.stdout.readline()
         assert line, f"{block.name}: `bedplate {verb}` ended:\n{(self.folder / f'{verb}.log').read_text()}"
         ready = json.loads(line)
-        # What the page tells its reader to copy from what bedplate printed.
-        for member, value in ready.items():
-            if value is not None:
-                self.environment[f"BEDPLATE_{member.upper()}"] = str(value)
+        self.listens |= {LISTENS[m]: ready[m].split("://")[1] for m in LISTENS if m in ready}
 
     def stop(self):
         for process in self.running:
@@ -194,6 +215,9 @@ def test_a_page_of_our_own_is_followed(tmp_path):
     from blocks import Block
 
     page = Page(tmp_path)
-    page.follow(Block(ROOT / "README.md", 1, "console", "$ echo one \\\n  two\nnoise\n$ test -n two\n", None))
+    page.follow(Block(ROOT / "README.md", 1, "console", "$ echo one \\\n  two\nnoise\n$ export A=b; cd /\n", None))
+    page.follow(Block(ROOT / "README.md", 1, "sh", 'test "$A$PWD" = b/\n', None))
+    page.follow(Block(ROOT / "README.md", 1, "sh", "cargo run --release -- sim\ncurl -sS http://127.0.0.1:9000/\n", None))
+    page.stop()
     with pytest.raises(AssertionError):
         page.follow(Block(ROOT / "README.md", 1, "sh", "false\n", None))
