@@ -108,6 +108,8 @@ pub struct Broke {
 pub struct Metered {
     /// `None`: the upstream said nothing (yet).
     pub usage: Option<Usage>,
+    /// The prompt's side, when a stream told it and broke before the rest.
+    pub prompt: Option<Box<Usage>>,
     /// The service tier it echoed; empty when none.
     pub tier: String,
     pub stop_reason: Option<String>,

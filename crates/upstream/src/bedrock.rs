@@ -5,6 +5,7 @@ pub(crate) mod credentials;
 mod exchange;
 mod flow;
 mod headers;
+mod probe;
 mod sign;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::connect::Connector;
 use crate::pool::Pool;
 use crate::roots::roots;
 use credentials::Credentials;
+pub use probe::{Logging, Probe};
 use sign::Signer;
 
 /// The provider of one `[[provider]]` section.

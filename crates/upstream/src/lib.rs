@@ -15,8 +15,8 @@ mod connect;
 mod pool;
 mod roots;
 
-pub use bedrock::Bedrock;
 pub use bedrock::credentials::{Credentials, CredentialsState};
+pub use bedrock::{Bedrock, Logging, Probe};
 pub use config::{Config, Endpoints, Kind};
 pub use connect::Connector;
 pub use roots::{RootsError, roots};

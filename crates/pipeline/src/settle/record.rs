@@ -174,12 +174,8 @@ impl Record {
 
     pub(crate) fn attempt_failed(&mut self, attempting: &Attempting, failed: &Failed) {
         self.attempt_answered(0, failed.request_id.clone(), None, failed.timings);
-        let worked = failed.sent && attempting.operation.metered();
-        self.attempt(
-            attempting,
-            Some(failed.code),
-            if worked { Used::unheard(attempting) } else { Used::nothing() },
-        );
+        let used = if failed.sent { Used::unheard(attempting) } else { Used::nothing() };
+        self.attempt(attempting, Some(failed.code), used);
     }
 
     /// The attempt was let go before it answered.
@@ -340,6 +336,9 @@ impl Used {
 
     /// The request was sent and no answer came: it may have been worked on, and billed.
     fn unheard(attempting: &Attempting) -> Self {
+        if !attempting.operation.metered() {
+            return Self::nothing();
+        }
         let usage = estimate(attempting, &Metered::default());
         Self { usage, basis: UsageBasis::Estimated, tier: String::new(), all: false }
     }
@@ -357,15 +356,16 @@ impl Used {
     }
 }
 
-/// Usage of an answer that never said it: the prompt by its bytes, the output by the bytes that were
-/// seen, bounded by what was asked for. Four bytes a token is the customary rule for English.
+/// Usage of an answer that never said it in full: the prompt as far as the stream told, else by its
+/// bytes; the output by the bytes that were seen, bounded by what was asked for. Four bytes a token is
+/// the customary rule for English.
 fn estimate(attempting: &Attempting, metered: &Metered) -> Usage {
     let bound = attempting.max_tokens.unwrap_or(u64::MAX);
-    Usage {
-        input: attempting.body_bytes.div_ceil(4),
-        output: metered.output_bytes.div_ceil(4).min(bound),
-        ..Usage::default()
-    }
+    let prompt = match &metered.prompt {
+        Some(told) => Usage::clone(told),
+        None => Usage { input: attempting.body_bytes.div_ceil(4), ..Usage::default() },
+    };
+    Usage { output: metered.output_bytes.div_ceil(4).min(bound), ..prompt }
 }
 
 fn micros(d: std::time::Duration) -> u64 {

@@ -6,7 +6,8 @@ use bedplate_core::call::{Headers, Operation};
 use bedplate_core::content::Content;
 use bedplate_core::refusal::Code;
 use bedplate_pipeline::{Answer, AnswerBody, Metered};
-use bedplate_wire::bedrock::{Family, usage};
+use bedplate_wire::bedrock::Family;
+use bedplate_wire::bedrock::usage::{self, Meter};
 use bytes::{Bytes, BytesMut};
 use http::Response;
 use http_body_util::BodyExt;
@@ -43,7 +44,9 @@ pub(super) async fn read(
     let host = if asked.operation.is_catalogue() { Host::Control } else { Host::Runtime };
     if status == 200 && asked.operation.streams() {
         let kept = (Arc::clone(&attempt.provider), lease);
-        return match open(kept, body, asked.operation, family).await? {
+        let mut meter = Meter::new(asked.operation, family);
+        meter.headers(&headers);
+        return match open(kept, body, asked.operation, meter).await? {
             First::Event(flow) => {
                 attempt.timings.first_token = Some(attempt.elapsed());
                 let body = AnswerBody::Stream(flow);
@@ -100,6 +103,7 @@ fn metered(asked: &Asked, family: Family, headers: &Headers, bytes: &[u8]) -> Me
 pub(super) fn convert(m: usage::Metered) -> Metered {
     Metered {
         usage: m.usage,
+        prompt: m.prompt.map(Box::new),
         tier: m.tier.unwrap_or_default(),
         stop_reason: m.stop_reason,
         latency_ms: m.latency_ms,

@@ -69,6 +69,15 @@ impl Credentials {
         self.state.borrow().clone()
     }
 
+    /// How things stand once the chain has answered.
+    pub async fn settled(&self) -> CredentialsState {
+        let mut state = self.state.clone();
+        match state.wait_for(|s| *s != CredentialsState::Pending).await {
+            Ok(settled) => settled.clone(),
+            Err(_) => self.state(),
+        }
+    }
+
     /// The pair to use now; waits while the chain has not answered.
     ///
     /// # Errors

@@ -8,7 +8,6 @@ use std::task::{Context, Poll, ready};
 use bedplate_core::call::{Headers, Operation};
 use bedplate_core::refusal::Code;
 use bedplate_pipeline::{Broke, Flow, Heard, Metered, Piece};
-use bedplate_wire::bedrock::Family;
 use bedplate_wire::bedrock::usage::Meter;
 use bedplate_wire::eventstream::{Frame, Kind, Scanner};
 use bytes::Bytes;
@@ -90,13 +89,13 @@ pub(super) async fn open(
     kept: (Arc<Bedrock>, Lease),
     body: Incoming,
     operation: Operation,
-    family: Family,
+    meter: Meter,
 ) -> Result<First, (Code, String)> {
     let mut stream = EventStream {
         kept: Some(kept),
         body,
         scanner: Scanner::new(false),
-        meter: Meter::new(operation, family),
+        meter,
         operation,
         pieces: VecDeque::new(),
         stopped: false,
