@@ -27,7 +27,8 @@ pub struct Deadlines {
 }
 
 impl Deadlines {
-    pub(crate) fn starting_now(timeouts: &Timeouts) -> Self {
+    /// Deadlines of an attempt that begins now.
+    pub fn starting_now(timeouts: &Timeouts) -> Self {
         let now = now();
         Self {
             connect: now + timeouts.connect.min(timeouts.total),
