@@ -25,8 +25,10 @@ impl Catalogue {
     fn read() -> Result<Self, String> {
         let file: File = serde_json::from_slice(include_bytes!("../data/models.json"))
             .map_err(|e| format!("the embedded model list cannot be read: {e}"))?;
+        let more: File = serde_json::from_str(MORE)
+            .map_err(|e| format!("the models beside the list cannot be read: {e}"))?;
         let models: Vec<Model> =
-            file.models.into_iter().filter(|m| m.endpoint == "bedrock-runtime").collect();
+            file.models.into_iter().chain(more.models).filter(|m| m.endpoint == "bedrock-runtime").collect();
         let by_id = models.iter().enumerate().map(|(i, m)| (m.id.clone(), i)).collect();
         Ok(Self { models, by_id })
     }
@@ -41,6 +43,18 @@ impl Catalogue {
         self.models.iter().any(|m| m.kind == Kind::InferenceProfile && m.base_model_id == base)
     }
 }
+
+/// Models that Bedrock serves and the list lacks.
+const MORE: &str = r#"{"models": [
+{"id": "cohere.command-r-v1:0", "endpoint": "bedrock-runtime", "kind": "foundation-model", "provider": "cohere",
+ "base_model_id": "cohere.command-r-v1:0", "geo": null, "mode": "chat", "input_modalities": ["text"], "output_modalities": ["text"],
+ "context_window": 128000, "max_output_tokens": 4096, "supports": {"streaming": true, "tools": true, "vision": false},
+ "prompt_cache": null, "lifecycle": {"eol_date": null, "state": "unknown"}},
+{"id": "cohere.command-r-plus-v1:0", "endpoint": "bedrock-runtime", "kind": "foundation-model", "provider": "cohere",
+ "base_model_id": "cohere.command-r-plus-v1:0", "geo": null, "mode": "chat", "input_modalities": ["text"], "output_modalities": ["text"],
+ "context_window": 128000, "max_output_tokens": 4096, "supports": {"streaming": true, "tools": true, "vision": false},
+ "prompt_cache": null, "lifecycle": {"eol_date": null, "state": "unknown"}}
+]}"#;
 
 #[derive(Deserialize)]
 struct File {
@@ -107,7 +121,7 @@ mod tests {
     #[test]
     fn the_embedded_list_reads_and_knows_its_profiles() {
         let c = Catalogue::shared().unwrap();
-        assert_eq!(c.models.len(), 358);
+        assert_eq!(c.models.len(), 360);
         assert_eq!(c.get("us.amazon.nova-lite-v1:0").unwrap().base_model_id, "amazon.nova-lite-v1:0");
         assert!(c.has_profile("amazon.nova-lite-v1:0"));
         assert!(!c.has_profile("amazon.titan-embed-text-v2:0"));

@@ -261,3 +261,43 @@ pub struct ApplicationProfile {
     /// The foundation model or system profile id it copies.
     pub model: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_says_it_all_and_nothing_else() {
+        let config: Config = toml::from_str(
+            r#"
+            time_scale = 60.0
+            latency = "off"
+            auth = "any"
+            credentials = [{ access_key_id = "AKIA", secret_access_key = { env = "SECRET" } }]
+
+            [[model]]
+            id = "*nova*"
+            error_rate = 0.5
+            first_token = "80ms"
+            tpm = 1000
+
+            [[fault]]
+            kind = "exception_after_content"
+            model = "*nova*"
+            every = 3
+            exception = "modelStreamErrorException"
+
+            [[application_profile]]
+            id = "a1b2c3d4e5f6"
+            name = "payments"
+            model = "amazon.nova-pro-v1:0"
+            "#,
+        )
+        .unwrap();
+        assert_eq!(config.fault[0].kind, FaultKind::ExceptionAfterContent);
+        assert_eq!(config.model[0].first_token, Some(Span::millis(80)));
+        assert_eq!(config.account, Config::default().account);
+        assert!(toml::from_str::<Config>("latancy = \"off\"").unwrap_err().to_string().contains("latancy"));
+        assert!(toml::from_str::<Config>("[[fault]]\nkind = \"explode\"").is_err());
+    }
+}

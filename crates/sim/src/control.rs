@@ -153,7 +153,9 @@ fn name(id: &str) -> String {
         let mut c = p.chars();
         c.next().map_or_else(String::new, |first| first.to_uppercase().chain(c).collect())
     });
-    parts.collect::<Vec<_>>().join(" ").chars().take(20).collect::<String>().trim().to_string()
+    let name = parts.collect::<Vec<_>>().join(" ");
+    let name = if name.is_empty() { base } else { &name };
+    name.chars().take(20).collect::<String>().trim().to_string()
 }
 
 fn provider(id: &str) -> &str {

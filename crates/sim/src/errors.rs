@@ -122,6 +122,16 @@ impl AwsError {
         e
     }
 
+    /// The type as the header has it: the service's own errors name where they come from, those of the
+    /// front end in front of it do not.
+    pub(crate) fn header(&self) -> String {
+        let front = ["Signature", "Client", "Token", "Operation", "Entity", "Serialization"];
+        if front.iter().any(|f| self.code.contains(f)) {
+            return self.code.to_string();
+        }
+        format!("{}:http://internal.amazon.com/coral/com.amazon.bedrock/", self.code)
+    }
+
     /// The answer's body.
     pub(crate) fn body(&self) -> Value {
         if self.code == "UnknownOperationException" {

@@ -91,7 +91,7 @@ pub(crate) fn read(body: &Value, target: &Target) -> Result<Prompt, AwsError> {
         Family::Llama => llama::read(body)?,
         Family::MistralPrompt => mistral::read(body)?,
         Family::DeepseekR1 => mistral::read(body)?,
-        Family::Command => command::read(body)?,
+        Family::Command => command::read(body, target)?,
         _ => chat::read(body, target)?,
     };
     crate::cache::check(&prompt, target)?;
@@ -107,7 +107,7 @@ pub(crate) fn whole(done: &Completion, target: &Target) -> Value {
         Family::Llama => llama::whole(done),
         Family::MistralPrompt => mistral::whole(done),
         Family::DeepseekR1 => mistral::deepseek(done),
-        Family::Command => command::whole(done),
+        Family::Command => command::whole(done, target),
         _ => chat::whole(done, target),
     }
 }
@@ -124,7 +124,7 @@ pub(crate) fn chunks(done: &Completion, target: &Target) -> Vec<Chunk> {
         Family::Llama => llama::chunks(done),
         Family::MistralPrompt => mistral::chunks(done),
         Family::DeepseekR1 => mistral::deepseek_chunks(done),
-        Family::Command => command::chunks(done),
+        Family::Command => command::chunks(done, target),
         _ => chat::chunks(done, target),
     }
 }

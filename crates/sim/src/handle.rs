@@ -19,7 +19,7 @@ use crate::route::Operation;
 use crate::state::State;
 use crate::{admin, async_invoke, control, guardrails, infer};
 
-/// The largest body Bedrock takes, with room for the base64 and members around it.
+/// The largest body Bedrock takes, in bytes.
 pub(crate) const MAX_BODY: u64 = 25_000_000;
 
 /// What an operation gives back.
@@ -203,7 +203,7 @@ fn spoil_whole(call: &Call<'_>, model: &str, whole: Whole) -> Result<Response<Bo
 
 fn refusal(id: &str, e: &AwsError) -> Response<Body> {
     let mut headers =
-        vec![("content-type", "application/json".to_string()), ("x-amzn-errortype", e.code.to_string())];
+        vec![("content-type", "application/json".to_string()), ("x-amzn-errortype", e.header())];
     if let Some(after) = e.retry_after {
         headers.push(("x-amz-retry-after", after.as_millis().to_string()));
         headers.push(("retry-after", after.as_secs().max(1).to_string()));

@@ -17,7 +17,7 @@ pub(crate) fn prompt(body: &Value) -> Result<Prompt, AwsError> {
         None => None,
     };
     Ok(Prompt {
-        offers: list(&body["toolConfig"]["tools"]).filter_map(offer).collect(),
+        offers: offers(body),
         choice: choice(&body["toolConfig"]["toolChoice"]),
         system: list(&body["system"]).flat_map(pieces).collect(),
         turns: list(&body["messages"]).map(turn).collect(),
@@ -46,6 +46,21 @@ fn turn(message: &Value) -> Turn {
         _ => Role::User,
     };
     Turn { role, pieces: list(&message["content"]).flat_map(pieces).collect() }
+}
+
+/// The tools in force at the end: `toolRemoval` and `toolAddition` change them on the way.
+fn offers(body: &Value) -> Vec<Offer> {
+    let mut gone: Vec<&str> = Vec::new();
+    for block in list(&body["messages"]).flat_map(|m| list(&m["content"])) {
+        if let Some(name) = block["toolRemoval"]["tool"]["name"].as_str() {
+            gone.push(name);
+        }
+        if let Some(name) = block["toolAddition"]["tool"]["name"].as_str() {
+            gone.retain(|g| *g != name);
+        }
+    }
+    let here = |o: &Offer| !matches!(o, Offer::Tool { name, .. } if gone.contains(&name.as_str()));
+    list(&body["toolConfig"]["tools"]).filter_map(offer).filter(here).collect()
 }
 
 fn offer(tool: &Value) -> Option<Offer> {

@@ -20,10 +20,11 @@ use crate::stream::Event;
 pub(crate) fn invoke(call: &Call<'_>, model: &str, streams: bool) -> Result<Reply, AwsError> {
     let state = call.state;
     let target = state.catalogue.resolve(&state.config, model, &call.region)?;
-    if let Some(kind) = call.request.header("content-type").filter(|k| !k.starts_with("application/json")) {
-        return Err(AwsError::validation(format!(
-            "The provided Content Type is invalid or not supported for this model: {kind}"
-        )));
+    // a JavaScript client that names no type sends application/octet-stream, and AWS refuses it too
+    if call.request.header("content-type").is_some_and(|k| !k.starts_with("application/json")) {
+        return Err(AwsError::validation(
+            "The provided Content Type is invalid or not supported for this model",
+        ));
     }
     let body: Value = serde_json::from_slice(&call.request.body).map_err(|_| malformed())?;
     let echoed = echoed(call.request)?;

@@ -17,7 +17,7 @@ class Catalogue(unittest.TestCase):
         self.assertEqual(nova["modelName"], "Nova Lite")
         self.assertEqual(nova["providerName"], "Amazon")
         self.assertEqual(nova["inputModalities"], ["TEXT", "IMAGE"])
-        self.assertTrue(all(1 <= len(m["modelName"]) <= 20 for m in models))
+        self.assertEqual([m for m in models if not 1 <= len(m["modelName"]) <= 20], [])
         few = self.bedrock.list_foundation_models(byProvider="cohere", byOutputModality="EMBEDDING")["modelSummaries"]
         self.assertTrue(few and all(m["modelId"].startswith("cohere.embed") for m in few))
         demand = self.bedrock.list_foundation_models(byInferenceType="ON_DEMAND")["modelSummaries"]
@@ -50,7 +50,7 @@ class Catalogue(unittest.TestCase):
     def test_one_profile(self):
         system = self.bedrock.get_inference_profile(inferenceProfileIdentifier="us.amazon.nova-lite-v1:0")
         self.assertEqual((system["type"], system["status"], len(system["models"])), ("SYSTEM_DEFINED", "ACTIVE", 3))
-        arn = "arn:aws:bedrock:us-east-1:000000000000:application-inference-profile/a1b2c3d4e5f6"
+        arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6"
         own = self.bedrock.get_inference_profile(inferenceProfileIdentifier=arn)
         self.assertEqual((own["inferenceProfileArn"], own["type"]), (arn, "APPLICATION"))
         self.assertTrue(own["models"][0]["modelArn"].endswith("foundation-model/amazon.nova-pro-v1:0"))

@@ -131,16 +131,16 @@ class Converse(unittest.TestCase):
         for model in [
             "amazon.nova-lite-v1:0",
             "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0",
-            "arn:aws:bedrock:us-east-1:000000000000:inference-profile/us.amazon.nova-lite-v1:0",
-            "arn:aws:bedrock:us-east-1:000000000000:application-inference-profile/a1b2c3d4e5f6",
+            "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-lite-v1:0",
+            "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6",
         ]:
             self.assertEqual(self.runtime.converse(modelId=model, messages=say("Hi?"))["stopReason"], "end_turn")
 
     def test_count_tokens_agrees_with_usage(self):
         parts = dict(system=[{"text": FACTS}], messages=say("When do parcels leave?"))
-        model = "anthropic.claude-3-haiku-20240307-v1:0"
+        model = CLAUDE.removeprefix("us.")
         counted = self.runtime.count_tokens(modelId=model, input={"converse": parts})["inputTokens"]
-        self.assertEqual(counted, self.runtime.converse(modelId=model, **parts)["usage"]["inputTokens"])
+        self.assertEqual(counted, self.runtime.converse(modelId=CLAUDE, **parts)["usage"]["inputTokens"])
         native = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi?"}]}
         got = self.runtime.count_tokens(modelId=model, input={"invokeModel": {"body": json.dumps(native).encode()}})
         self.assertGreater(got["inputTokens"], 0)

@@ -26,7 +26,7 @@ class Errors(unittest.TestCase):
         self.assertEqual(text, "The provided model identifier is invalid.")
         text = self.fails("ValidationException", 400, modelId="anthropic.claude-haiku-4-5-20251001-v1:0")
         self.assertIn("on-demand throughput", text)
-        arn = "arn:aws:bedrock:us-east-1:000000000000:provisioned-model/abcdefghijkl"
+        arn = "arn:aws:bedrock:us-east-1:123456789012:provisioned-model/abcdefghijkl"
         self.fails("ResourceNotFoundException", 404, modelId=arn)
         self.fails("ValidationException", 400, modelId="amazon.titan-embed-text-v2:0")
 

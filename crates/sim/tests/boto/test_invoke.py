@@ -60,6 +60,12 @@ FAMILIES = [
         lambda c: c.get("text", ""),
     ),
     (
+        "cohere.command-text-v14",
+        {"prompt": PROMPT},
+        lambda b: b["generations"][0]["text"],
+        lambda c: c.get("text", ""),
+    ),
+    (
         "openai.gpt-oss-20b-1:0",
         CHAT,
         lambda b: b["choices"][0]["message"]["content"].split("</reasoning>")[1],

@@ -11,6 +11,7 @@ use crate::support::quiet;
 
 fn config(bearer: &Path) -> Config {
     let mut config = quiet();
+    config.account = "123456789012".into();
     config.bearer_tokens = vec![SecretRef::File(bearer.to_path_buf())];
     config.application_profile = vec![ApplicationProfile {
         id: "a1b2c3d4e5f6".into(),
@@ -29,32 +30,18 @@ fn config(bearer: &Path) -> Config {
         blocked_output: None,
     }];
     config.model.push(ModelSetting { id: "*nova-micro*".into(), rpm: Some(1), ..ModelSetting::default() });
-    config.fault = vec![
-        FaultRule {
-            kind: FaultKind::Unavailable,
-            model: Some("us.amazon.nova-premier*".into()),
-            operation: None,
-            every: None,
-            first: Some(2),
-            rate: None,
-            after: None,
-            delay: None,
-            exception: None,
-            retry_after: None,
-        },
-        FaultRule {
-            kind: FaultKind::Unavailable,
-            model: Some("amazon.nova-premier*".into()),
-            operation: None,
-            every: None,
-            first: Some(2),
-            rate: None,
-            after: None,
-            delay: None,
-            exception: None,
-            retry_after: None,
-        },
-    ];
+    config.fault = vec![FaultRule {
+        kind: FaultKind::Unavailable,
+        model: Some("amazon.nova-premier*".into()),
+        operation: None,
+        every: None,
+        first: Some(2),
+        rate: None,
+        after: None,
+        delay: None,
+        exception: None,
+        retry_after: None,
+    }];
     config
 }
 
@@ -132,6 +119,11 @@ async fn guardrails() {
 #[tokio::test]
 async fn errors() {
     run("test_errors", false).await;
+}
+
+#[tokio::test]
+async fn samples() {
+    run("test_samples", false).await;
 }
 
 #[tokio::test]

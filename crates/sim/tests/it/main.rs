@@ -1,4 +1,5 @@
 //! A running simulator, driven over its socket and by boto3.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod auth;
 mod boto;

@@ -46,10 +46,15 @@ impl Reply {
         self.headers.get(name).map_or("", |v| v.to_str().unwrap())
     }
 
+    /// The error type, without the address that may follow it.
+    pub(crate) fn code(&self) -> &str {
+        self.header("x-amzn-errortype").split(':').next().unwrap_or_default()
+    }
+
     /// Status, error type and text.
     pub(crate) fn error(&self) -> (u16, String, String) {
         let text = self.json()["message"].as_str().unwrap_or_default().to_string();
-        (self.status, self.header("x-amzn-errortype").to_string(), text)
+        (self.status, self.code().to_string(), text)
     }
 
     /// The frames of an event stream.
