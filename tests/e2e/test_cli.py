@@ -254,12 +254,27 @@ def admin_key(gateway):
     return found[0].read_text().strip()
 
 
-@pytest.mark.parametrize("path", ["/", "/api/calls", "/api/keys"])
+@pytest.mark.parametrize("path", ["/", "/admin/v1/calls", "/admin/v1/keys", "/admin/v1/totals", "/not/a/path"])
 def test_no_admin_path_is_open(simulated, path):
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {simulated.ready['bearer_token']}"}):
         status, _, body = simulated.get_control(path, headers)
         assert status in (401, 403, 404, 303), (status, body[:200])
         assert NOVA.encode() not in body
+
+
+def test_the_admin_key_opens_the_admin_api(simulated):
+    key = {"Authorization": f"Bearer {admin_key(simulated)}"}
+    for path in ("/admin/v1/calls", "/admin/v1/keys", "/admin/v1/totals"):
+        status, headers, body = simulated.get_control(path, key)
+        assert status == 200 and json.loads(body) is not None, (path, body[:200])
+        assert headers["cache-control"] == "no-store"
+        assert simulated.ready["secret_access_key"].encode() not in body
+
+
+def test_guessing_the_admin_key_is_slowed_down(start):
+    gateway = start()
+    statuses = [gateway.get_control("/admin/v1/keys", {"Authorization": f"Bearer guess-{n}"})[0] for n in range(40)]
+    assert statuses[0] == 401 and statuses[-1] == 429, statuses
 
 
 def test_the_two_listeners_share_nothing(simulated):
