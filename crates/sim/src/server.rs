@@ -122,9 +122,10 @@ async fn accept(
     open.shutdown().await;
 }
 
+/// The read timeout also ends idle connections, so it is longer than clients keep theirs pooled.
 fn server() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30));
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(120));
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(1000);
     builder
 }

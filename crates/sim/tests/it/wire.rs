@@ -1,6 +1,7 @@
 //! What stands on the wire.
 
-use bedplate_sim::{Config, ModelSetting};
+use bedplate_core::clock::SystemClock;
+use bedplate_sim::{Config, LatencyMode, ModelSetting};
 use serde_json::{Value, json};
 
 use crate::support::{NOVA, NOVA_STREAM, call, call_with, frame_header, question, quiet, start};
@@ -187,6 +188,31 @@ async fn quotas_reserve_the_most_a_call_may_write() {
     let e = call(&sim, "POST", NOVA, &long).await.error();
     assert_eq!((e.0, e.1.as_str()), (429, "ThrottlingException"));
     assert_eq!(e.2, "Too many tokens, please wait before trying again.");
+}
+
+#[tokio::test]
+async fn answers_take_the_models_time_divided_by_the_scale() {
+    let slow = ModelSetting {
+        id: "*nova-lite*".into(),
+        first_token: Some("800ms".parse().unwrap()),
+        per_token: Some("40ms".parse().unwrap()),
+        ..ModelSetting::default()
+    };
+    let mut config = Config { latency: LatencyMode::Realistic, time_scale: 4.0, ..quiet() };
+    config.model.push(slow);
+    let sim = start(config).await;
+    let clock = SystemClock::shared();
+    let mut statuses = Vec::new();
+    for path in [NOVA, NOVA_STREAM] {
+        let before = clock.tick();
+        let reply =
+            call(&sim, "POST", path, &question("The crane stands in Ulm. Where does the crane stand?")).await;
+        let took = clock.tick().since(before).as_millis();
+        // jitter is 0.8 to 1.3 of 200 ms and six times 10 ms
+        assert!((200..2_000).contains(&took), "{path}: {took} ms");
+        statuses.push(reply.status);
+    }
+    assert_eq!(statuses, [200, 200]);
 }
 
 #[tokio::test]
