@@ -1,0 +1,1 @@
+"""The rig of scripts/bench: processes, gateways, measurements, tables."""
