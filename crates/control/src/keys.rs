@@ -48,6 +48,56 @@ pub struct Issued {
     pub expires_at: Option<String>,
 }
 
+/// A key as people may see it: no secrets. The same in the admin API and on the command line.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct KeyView {
+    pub key_id: KeyId,
+    pub access_key_id: String,
+    pub team: String,
+    pub feature: String,
+    pub environment: String,
+    pub risk_profile: String,
+    /// Other features its holder may name.
+    pub features: Vec<String>,
+    /// Models it may call; empty for all.
+    pub models: Vec<String>,
+    /// `good`, `expired` or `disabled`.
+    pub state: &'static str,
+    /// RFC 3339, like all its times.
+    pub created_at: String,
+    pub expires_at: Option<String>,
+    pub disabled_at: Option<String>,
+    pub rotated_from: Option<KeyId>,
+}
+
+impl KeyView {
+    /// The key as it stands at `now`.
+    pub fn of(key: &StoredKey, now: Timestamp) -> Self {
+        let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
+        let past = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+        let state = match (past(key.disabled_at), past(key.expires_at)) {
+            (true, _) => "disabled",
+            (false, true) => "expired",
+            (false, false) => "good",
+        };
+        Self {
+            key_id: key.id.clone(),
+            access_key_id: key.access_key_id.clone(),
+            team: key.team.clone(),
+            feature: key.feature.clone(),
+            environment: key.environment.clone(),
+            risk_profile: key.risk_profile.clone(),
+            features: key.features.clone(),
+            models: key.models.clone(),
+            state,
+            created_at: key.created_at.to_string(),
+            expires_at: text(key.expires_at),
+            disabled_at: text(key.disabled_at),
+            rotated_from: key.rotated_from.clone(),
+        }
+    }
+}
+
 fn expose<S: serde::Serializer>(secret: &Secret, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str(secret.expose())
 }
@@ -65,17 +115,29 @@ pub enum KeyError {
     Disabled(KeyId),
     #[error("`{0}` is not a name: 1 to 64 letters, digits and `-_./`")]
     Name(String),
+    #[error("key {0} has been rotated already: rotate its successor {1}")]
+    Rotated(KeyId, KeyId),
+    #[error("`{0}` is not a model: 1 to 2048 characters without spaces, `*` only at the end")]
+    Model(String),
+    #[error("a key cannot expire the moment it is made: say how long it lives, `30d`")]
+    Expiry,
     #[error("an access key id has 16 to 128 letters and digits, `{0}` has not")]
     AccessKeyId(String),
     #[error("a secret is shorter than {0} characters: it could be guessed")]
     Short(usize),
+    #[error("a secret has at most 1024 characters, no spaces and nothing beyond ASCII")]
+    Secret,
 }
+
+/// Shorter secrets of other makers could be guessed.
+const SHORTEST_SECRET: usize = 20;
 
 impl Keymaker {
     /// Makes a key.
     ///
     /// # Errors
-    /// [`KeyError::Name`] for a team, feature or environment that cannot be a label.
+    /// [`KeyError::Name`] for a team, feature or environment that cannot be a label, [`KeyError::Model`],
+    /// [`KeyError::Expiry`], and the ledger's.
     pub async fn create(&self, request: &KeyRequest) -> Result<Issued, KeyError> {
         self.store(request, NewKey::make(&*self.ids), None).await
     }
@@ -97,8 +159,13 @@ impl Keymaker {
         }
         let mut new = NewKey::make(&*self.ids);
         for secret in [Some(&secret_access_key), bearer_token.as_ref()].into_iter().flatten() {
-            if secret.expose().len() < 20 {
-                return Err(KeyError::Short(20));
+            let secret = secret.expose();
+            if secret.len() < SHORTEST_SECRET {
+                return Err(KeyError::Short(SHORTEST_SECRET));
+            }
+            // a line end or a blank that was pasted along would never match what callers send
+            if secret.len() > 1_024 || !secret.bytes().all(|b| b.is_ascii_graphic()) {
+                return Err(KeyError::Secret);
             }
         }
         new.access_key_id = access_key_id;
@@ -109,16 +176,28 @@ impl Keymaker {
         self.store(request, new, None).await
     }
 
-    /// Makes a successor for the same principal; the old key goes on for `overlap`.
+    /// Makes a successor for the same principal; the old key goes on for `overlap`, or until it would
+    /// have expired anyway.
     ///
     /// # Errors
-    /// [`KeyError::NotFound`], [`KeyError::Disabled`].
+    /// [`KeyError::NotFound`], [`KeyError::Disabled`], [`KeyError::Rotated`], and the ledger's: then
+    /// there is no successor.
     pub async fn rotate(&self, id: &KeyId, overlap: Duration) -> Result<Issued, KeyError> {
         let old = self.ledger.key(id).await?.ok_or_else(|| KeyError::NotFound(id.to_string()))?;
         if old.disabled_at.is_some() {
             return Err(KeyError::Disabled(old.id));
         }
         let now = self.clock.now();
+        let successor = self.successor(id).await?;
+        if let Some(successor) = &successor
+            && KeyView::of(successor, now).state == "good"
+        {
+            return Err(KeyError::Rotated(old.id, successor.id.clone()));
+        }
+        // what was rotated before expires at the end of an overlap: its successor has the life it had
+        let model = successor.as_ref().unwrap_or(&old);
+        // a key that was to live for a time is followed by one that lives as long
+        let expires_in = model.expires_at.map(|at| span(model.created_at, at));
         let request = KeyRequest {
             team: old.team,
             feature: old.feature,
@@ -126,11 +205,14 @@ impl Keymaker {
             risk_profile: old.risk_profile,
             features: old.features,
             models: old.models,
-            // a key that was to live for a time is followed by one that lives as long
-            expires_in: old.expires_at.map(|at| span(old.created_at, at)),
+            expires_in,
         };
         let issued = self.store(&request, NewKey::make(&*self.ids), Some(old.id.clone())).await?;
-        self.ledger.expire_key(&old.id, now.plus(overlap)).await?;
+        if let Err(e) = self.ledger.expire_key(&old.id, now.plus(overlap)).await {
+            // nobody will learn the successor's secrets: it must not stay in force
+            let _ = self.ledger.disable_key(&KeyId(issued.key_id.as_str().into()), now).await;
+            return Err(e.into());
+        }
         Ok(issued)
     }
 
@@ -171,6 +253,12 @@ impl Keymaker {
         Ok((stored.into_iter().filter_map(open).collect(), up_to))
     }
 
+    /// The last key that replaced `id`.
+    async fn successor(&self, id: &KeyId) -> Result<Option<StoredKey>, StoreError> {
+        let keys = self.ledger.list_keys().await?;
+        Ok(keys.into_iter().rfind(|k| k.rotated_from.as_ref() == Some(id)))
+    }
+
     async fn store(
         &self,
         request: &KeyRequest,
@@ -185,6 +273,12 @@ impl Keymaker {
             if name.is_empty() || name.len() > 64 || !plain {
                 return Err(KeyError::Name(name.clone()));
             }
+        }
+        if let Some(model) = request.models.iter().find(|m| !is_model(m)) {
+            return Err(KeyError::Model(model.clone()));
+        }
+        if request.expires_in.is_some_and(|life| life.is_zero()) {
+            return Err(KeyError::Expiry);
         }
         let now = self.clock.now();
         let expires_at = request.expires_in.map(|d| now.plus(d));
@@ -220,6 +314,7 @@ impl Keymaker {
         let secret = self
             .master
             .open(stored.access_key_id.as_bytes(), &stored.sealed_secret)
+            .and_then(|secret| String::from_utf8(secret.to_vec()).map_err(|_| SealError::Damaged))
             .map_err(|e| KeyError::Seal(stored.id.clone(), e))?;
         let all = |names: Vec<String>| names.into_iter().map(Arc::from).collect();
         Ok(Key {
@@ -232,7 +327,7 @@ impl Keymaker {
             },
             id: stored.id,
             access_key_id: stored.access_key_id.into(),
-            secret_access_key: Secret::new(String::from_utf8_lossy(&secret)),
+            secret_access_key: Secret::new(secret),
             bearer_sha256: stored.bearer_sha256,
             features: all(stored.features),
             models: all(stored.models),
@@ -243,8 +338,14 @@ impl Keymaker {
     }
 }
 
+/// An entry of an allow-list; one that can match nothing would lock its key up silently.
+fn is_model(name: &str) -> bool {
+    let fixed = name.strip_suffix('*').unwrap_or(name);
+    (1..=2_048).contains(&name.len()) && fixed.bytes().all(|b| b.is_ascii_graphic() && b != b'*')
+}
+
 fn span(from: Timestamp, to: Timestamp) -> Duration {
-    Duration::from_micros(u64::try_from(to.0 - from.0).unwrap_or(0))
+    Duration::from_micros(u64::try_from(to.0.saturating_sub(from.0)).unwrap_or(0))
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {

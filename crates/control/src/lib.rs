@@ -1,7 +1,35 @@
-//! Operations, each once, and their faces.
+//! Operations, each once, and their faces: the admin API, the console and the probes, on the control
+//! listener.
 //!
 //! | module | it is |
 //! |---|---|
 //! | [`keys`] | create, import, list, disable and rotate keys |
+//! | [`live`] | the last calls and what they came to, kept in memory for the console |
+//! | [`health`] | what `/readyz` says |
+//! | [`server`] | the control listener |
+//! | `gate` | who may: the local admin key, browser sessions, too many failures |
+//! | `routes` | every path, and the answers they share |
+//! | `probes` | `/livez`, `/readyz`, `/metrics`: the only paths that need no key |
+//! | `api` | `/admin/v1/…`, JSON |
+//! | `pages` | the console, HTML |
+//!
+//! Whatever is not in the short list of open paths needs the local admin key: a route that is added
+//! later is closed until somebody opens it there.
 
+mod api;
+mod gate;
+pub mod health;
 pub mod keys;
+pub mod live;
+mod pages;
+mod probes;
+mod routes;
+pub mod server;
+
+pub use health::{Health, Part, Readiness};
+pub use live::Live;
+pub use server::{Parts, Server, ServerError};
+
+#[cfg(test)]
+#[path = "../tests/it/outcomes.rs"]
+mod outcomes;
