@@ -104,8 +104,9 @@ def test_a_gateway_does_not_start_on_a_bad_file(tmp_path):
 # ---- doctor, conformance ----
 
 def test_doctor_is_content_with_a_simulator(simulated):
-    found = simulated.cli("doctor", "--format", "json", ok=0).stdout
-    assert json.loads(found)
+    findings = [json.loads(line) for line in simulated.cli("doctor", "--format", "json").stdout.splitlines()]
+    assert {"ledger", "configuration"} <= {f["what"] for f in findings}
+    assert {f["state"] for f in findings} == {"good"}, findings
 
 
 def test_doctor_finds_an_upstream_that_is_gone(tmp_path, recorder):

@@ -34,6 +34,8 @@ def sign_in(browser, gateway):
     from selenium.webdriver.common.by import By
 
     browser.get(gateway.control)
+    browser.delete_all_cookies()
+    browser.get(gateway.control)
     field = browser.find_element(By.CSS_SELECTOR, "input[type=password]")
     field.send_keys(admin_key(gateway))
     field.submit()

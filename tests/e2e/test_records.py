@@ -9,8 +9,9 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
+from frames import event
 from gateway import HAIKU, NOVA, recorder_config
-from recorder import json_answer
+from recorder import json_answer, stream_answer
 
 HELLO = [{"role": "user", "content": [{"text": "hello"}]}]
 
@@ -194,10 +195,16 @@ def test_metrics_count_calls_tokens_and_cost(recorded):
 
 
 def test_metrics_hold_latency_distributions(recorded):
-    gateway, _ = recorded
-    gateway.record(call_id(gateway.client().converse(modelId=NOVA, messages=HELLO)))
+    gateway, recorder = recorded
+    recorder.will(stream_answer(
+        event("messageStart", {"role": "assistant"}), event("contentBlockDelta", {"delta": {"text": "w"}}), 0.05,
+        event("contentBlockDelta", {"delta": {"text": "w"}}), event("messageStop", {"stopReason": "end_turn"}),
+        event("metadata", {"usage": {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3}})))
+    reply = gateway.client().converse_stream(modelId=NOVA, messages=HELLO)
+    list(reply["stream"])
+    gateway.record(call_id(reply))
     buckets = {name for (name, _) in gateway.metrics() if name.endswith("_bucket")}
-    for what in ("duration", "first_token", "overhead"):
+    for what in ("duration", "first_token", "per_output_token", "overhead"):
         assert any(what in name for name in buckets), (what, buckets)
 
 
