@@ -2,17 +2,22 @@
 
 mod background;
 mod environment;
+mod health;
 mod providers;
 mod reload;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bedplate_control::Live;
 use bedplate_control::keys::Keymaker;
 use bedplate_core::clock::{Clock, SystemClock};
 use bedplate_core::ids::{Ids, SystemIds};
-use bedplate_core::ports::Ledger;
+use bedplate_core::ports::{Ledger, Sink};
+use bedplate_core::secret::Secret;
 use bedplate_gateway::tls::Certificates;
 use bedplate_gateway::{Gateway, Server};
 use bedplate_pipeline::Keyring;
@@ -22,12 +27,15 @@ use bedplate_telemetry::Telemetry;
 use tokio::runtime::Handle;
 
 use crate::exit::Failure;
-use crate::project::{Lock, Project};
+use crate::project::{Lock, Project, write_private};
 use crate::settings::Settings;
 
-pub(crate) use environment::region as environment_region;
+pub(crate) use environment::{region as environment_region, with_proxy};
 use providers::Providers;
 use reload::Reload;
+
+/// The file in `.bedplate/` with the local admin key.
+pub(crate) const ADMIN_KEY: &str = "admin-key";
 
 /// A running bedplate.
 pub(crate) struct App {
@@ -36,7 +44,8 @@ pub(crate) struct App {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) keymaker: Arc<Keymaker>,
     pub(crate) certificates: Option<Arc<Certificates>>,
-    control: SocketAddr,
+    control: bedplate_control::Server,
+    health: Arc<health::Parts>,
     server: Server,
     journal: Arc<Journal>,
     telemetry: Arc<Telemetry>,
@@ -92,15 +101,19 @@ impl App {
         let telemetry = settings.telemetry(&project.dir);
         let telemetry = telemetry.build(env!("CARGO_PKG_VERSION"), &clock, &ids).map_err(Failure::usage)?;
         let telemetry = Arc::new(telemetry);
+        let live = Live::new(Arc::clone(&clock));
+        let mut sinks = telemetry.sinks();
+        sinks.push(Arc::clone(&live) as Arc<dyn Sink>);
         let providers = Providers::new(Arc::clone(&clock), runtime.clone());
         let reload = Reload::new(reload::Parts {
             project: project.clone(),
             providers,
             journal: Arc::clone(&journal),
             clock: Arc::clone(&clock),
-            sinks: telemetry.sinks(),
+            sinks,
         });
         let snapshot = reload.snapshot(&settings).await.map_err(Failure::usage)?;
+        let admin_key = admin_key(&state, &*ids)?;
         let gateway = Gateway::new(Arc::clone(&clock), ids, keyring, snapshot);
 
         let tls = certificates.as_ref().map(|c| c.server());
@@ -120,9 +133,27 @@ impl App {
             journal: Arc::clone(&journal),
             metrics: Arc::clone(&telemetry.metrics),
             retention: settings.store.retention.0,
-            clock,
+            clock: Arc::clone(&clock),
         });
-        let control = settings.listen.control;
+        let health = Arc::new(health::Parts {
+            journal: Arc::clone(&journal),
+            reload: Arc::clone(&reload),
+            draining: AtomicBool::new(false),
+        });
+        let metrics = Arc::clone(&telemetry.metrics);
+        let parts = bedplate_control::Parts {
+            ledger: Arc::clone(&ledger),
+            keymaker: Arc::clone(&keymaker),
+            admin_key,
+            health: Arc::clone(&health) as Arc<dyn bedplate_control::Health>,
+            metrics: Arc::new(move || metrics.render()),
+            live,
+            clock,
+            version: env!("CARGO_PKG_VERSION"),
+        };
+        let tls = certificates.as_ref().map(|c| c.server());
+        let control = bedplate_control::Server::start(settings.listen.control, tls, parts).await;
+        let control = control.map_err(Failure::usage)?;
         Ok(Self {
             project,
             gateway,
@@ -130,6 +161,7 @@ impl App {
             keymaker,
             certificates,
             control,
+            health,
             server,
             journal,
             telemetry,
@@ -144,7 +176,7 @@ impl App {
     }
 
     pub(crate) fn control(&self) -> SocketAddr {
-        self.control
+        self.control.addr()
     }
 
     /// What the first provider calls, for people.
@@ -174,7 +206,8 @@ impl App {
 
     /// Stops accepting, lets calls end within `bound`, writes what is pending.
     pub(crate) async fn drain(self, bound: Duration) {
-        let Self { server, journal, telemetry, ledger, background, .. } = self;
+        let Self { server, journal, telemetry, ledger, background, control, health, .. } = self;
+        health.draining.store(true, Ordering::Relaxed);
         let drained = tokio::task::spawn_blocking(move || server.drain(bound));
         let _ = drained.await;
         if tokio::time::timeout(Duration::from_secs(10), journal.close()).await.is_err() {
@@ -186,5 +219,19 @@ impl App {
             tracing::warn!("the sink `{sink}` did not write all it had within 5 s");
         }
         ledger.close().await;
+        control.stop().await;
     }
+}
+
+/// The local admin key: made once, readable by its owner alone.
+fn admin_key(state: &Path, ids: &dyn Ids) -> Result<Secret, Failure> {
+    const WORD: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let path = state.join(ADMIN_KEY);
+    if let Ok(text) = std::fs::read_to_string(&path) {
+        return Ok(Secret::new(text.trim()));
+    }
+    let key = format!("bedplate-admin-{}", bedplate_core::ids::text(ids, WORD, 43));
+    write_private(&path, &format!("{key}\n"))
+        .map_err(|e| Failure::usage(format!("`{}` cannot be written: {e}", path.display())))?;
+    Ok(Secret::new(key))
 }

@@ -50,6 +50,8 @@ enum Command {
     Calls(CallsCommand),
     /// Say every problem of the configuration, with its place
     Check(ProjectArgs),
+    /// Probe the deployment: ledger, credentials, endpoints, clock; say what to fix
+    Doctor(ProjectArgs),
     /// Print the page of an error code
     #[command(after_help = "Example:\n  bedplate explain BP1003")]
     Explain {
@@ -59,6 +61,11 @@ enum Command {
     /// Run the Bedrock simulator alone
     #[command(after_help = "Example:\n  bedplate sim --listen 127.0.0.1:9000 --config faults.toml")]
     Sim(SimArgs),
+    /// Compare a Bedrock endpoint with the built-in simulator, check by check
+    #[command(
+        after_help = "Examples:\n  bedplate conformance --aws --max-cost 0.10\n  bedplate conformance --endpoint http://127.0.0.1:9000 --only converse-text"
+    )]
+    Conformance(commands::conformance::ConformanceArgs),
     /// The configuration's schema and reference
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -228,6 +235,8 @@ pub(crate) enum CallsCommand {
 pub(crate) enum ConfigCommand {
     /// Print the JSON Schema of bedplate.toml
     Schema,
+    /// Print a page about every section and key
+    Reference,
 }
 
 /// Parses, runs, and turns a failure into words and an exit code.
@@ -262,9 +271,12 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Key(command) => commands::key::run(command),
         Command::Calls(command) => commands::calls::run(command),
         Command::Check(args) => commands::check::run(&args),
+        Command::Doctor(args) => commands::doctor::run(&args),
         Command::Explain { code } => commands::explain::run(&code),
         Command::Sim(args) => commands::sim::run(args),
+        Command::Conformance(args) => commands::conformance::run(&args),
         Command::Config(ConfigCommand::Schema) => commands::schema::run(),
+        Command::Config(ConfigCommand::Reference) => commands::reference::run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(

@@ -2,8 +2,11 @@
 
 pub(crate) mod calls;
 pub(crate) mod check;
+pub(crate) mod conformance;
+pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod key;
+pub(crate) mod reference;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod sim;

@@ -14,7 +14,8 @@ pub struct Limits {
     pub bodies_in_flight: Size,
     /// The most client connections, over all workers.
     pub connections: usize,
-    /// How long a client may take to send a request's head.
+    /// How long a connection may wait for a whole request head, idle or slow. Longer than the 60 s after
+    /// which load balancers let go, so that it is never we who close first.
     pub head_timeout: Span,
     /// How long a client may take to send a request's body.
     pub body_timeout: Span,
@@ -26,7 +27,7 @@ impl Default for Limits {
             body: Size(25_000_000),
             bodies_in_flight: Size(1 << 30),
             connections: 20_000,
-            head_timeout: Span::secs(30),
+            head_timeout: Span::secs(75),
             body_timeout: Span::secs(60),
         }
     }

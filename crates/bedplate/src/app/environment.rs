@@ -8,7 +8,7 @@ pub(crate) fn region() -> Option<String> {
 }
 
 /// `HTTPS_PROXY` and `NO_PROXY`, for providers that name no proxy themselves.
-pub(super) fn with_proxy(mut config: Config) -> Config {
+pub(crate) fn with_proxy(mut config: Config) -> Config {
     if config.kind == Kind::Bedrock && config.proxy.is_none() {
         config.proxy = var("HTTPS_PROXY").or_else(|| var("https_proxy"));
         let no = var("NO_PROXY").or_else(|| var("no_proxy")).unwrap_or_default();

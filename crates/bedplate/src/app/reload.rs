@@ -11,6 +11,7 @@ use bedplate_cost::PriceBook;
 use bedplate_gateway::{Gateway, Snapshot};
 use bedplate_pipeline::{Books, Pipeline, Routes};
 use bedplate_store::Journal;
+use bedplate_upstream::CredentialsState;
 
 use super::providers::Providers;
 use crate::project::Project;
@@ -120,6 +121,10 @@ impl Reload {
 
     pub(super) fn upstream(&self) -> String {
         self.providers.first()
+    }
+
+    pub(super) fn credentials(&self) -> Vec<(String, CredentialsState)> {
+        self.providers.credentials()
     }
 
     pub(super) fn sweep(&self) {

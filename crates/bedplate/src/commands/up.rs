@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::runtime;
-use crate::app::{App, environment_region};
+use crate::app::{ADMIN_KEY, App, environment_region};
 use crate::cli::UpArgs;
 use crate::exit::Failure;
 use crate::out::{self, Format, note, say};
@@ -29,6 +29,8 @@ pub(crate) struct Ready {
     /// What clients must trust when the certificate is self-signed.
     pub(crate) ca_file: Option<String>,
     pub(crate) upstream: String,
+    /// Where the key of the console and the admin API stands.
+    pub(crate) admin_key_file: String,
 }
 
 pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Failure> {
@@ -72,6 +74,7 @@ pub(crate) async fn ready(app: &mut App) -> Result<Ready, Failure> {
         key,
         ca_file: app.certificates.as_ref().and_then(|c| c.ca_file.as_ref()).map(|p| p.display().to_string()),
         upstream: app.upstream(),
+        admin_key_file: app.project.state()?.join(ADMIN_KEY).display().to_string(),
     };
     let addresses =
         serde_json::json!({ "data": ready.data, "control": ready.control, "ca_file": ready.ca_file });

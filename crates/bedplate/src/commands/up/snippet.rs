@@ -3,14 +3,14 @@
 use super::Ready;
 
 pub(super) fn welcome(ready: &Ready) -> String {
-    let Ready { data, control, key, ca_file, upstream } = ready;
+    let Ready { data, control, key, ca_file, upstream, admin_key_file } = ready;
     let curl_ca = ca_file.as_ref().map_or_else(String::new, |f| format!(" --cacert {f}"));
     let boto_ca = ca_file.as_ref().map_or_else(String::new, |f| format!(" AWS_CA_BUNDLE={f}"));
     format!(
         r#"bedplate is ready, in front of {upstream}.
 
   data     {data}     applications call here
-  control  {control}     metrics, health, operations
+  control  {control}     console, metrics, health; its key is in {admin_key_file}
 
 An AWS SDK needs nothing but its environment:
 

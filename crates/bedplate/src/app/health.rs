@@ -1,0 +1,65 @@
+//! How the parts fare, for `/readyz`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bedplate_control::{Health, Part, Readiness};
+use bedplate_store::Journal;
+use bedplate_upstream::CredentialsState;
+
+use super::reload::Reload;
+
+pub(super) struct Parts {
+    pub(super) journal: Arc<Journal>,
+    pub(super) reload: Arc<Reload>,
+    pub(super) draining: AtomicBool,
+}
+
+impl Health for Parts {
+    fn ready(&self) -> Readiness {
+        let mut parts = vec![self.admission(), self.ledger()];
+        parts.extend(self.credentials());
+        Readiness { parts }
+    }
+}
+
+impl Parts {
+    fn admission(&self) -> Part {
+        if self.draining.load(Ordering::Relaxed) {
+            return Part::failing(
+                "admission",
+                None,
+                "bedplate is stopping: calls under way may end, new ones are refused",
+            );
+        }
+        Part::ok("admission")
+    }
+
+    /// Failing as soon as the ledger refuses rows, before the queue is full.
+    fn ledger(&self) -> Part {
+        let health = self.journal.health();
+        let part = match health.failing_since {
+            None => Part::ok("ledger"),
+            Some(since) => Part::failing("ledger", Some(since), health.reason.unwrap_or_default()),
+        };
+        part.with("pending", health.pending).with("taken", health.taken).with("places", health.places)
+    }
+
+    /// While one provider has credentials, those of another may fail.
+    fn credentials(&self) -> Vec<Part> {
+        let states = self.reload.credentials();
+        let any = states.iter().any(|(_, state)| *state == CredentialsState::Ready);
+        let part = |(name, state): (String, CredentialsState)| {
+            let name = format!("credentials {name}");
+            let part = match state {
+                CredentialsState::Ready => Part::ok(name),
+                CredentialsState::Pending => {
+                    Part::failing(name, None, "the credential chain has not answered yet")
+                }
+                CredentialsState::Failed(said) => Part::failing(name, None, said),
+            };
+            if any { part.spare() } else { part }
+        };
+        states.into_iter().map(part).collect()
+    }
+}
