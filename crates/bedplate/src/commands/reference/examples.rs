@@ -1,0 +1,86 @@
+//! An example of each section, for the page: read by a test, and by `bedplate check` where the page is
+//! tested.
+
+/// The example of the section at `path`, and why it cannot be checked on its own, when it cannot.
+pub(super) fn of(path: &str) -> Option<(&'static str, Option<&'static str>)> {
+    EXAMPLES.iter().find(|(of, ..)| *of == path).map(|(_, example, not_run)| (*example, *not_run))
+}
+
+type Example = (&'static str, &'static str, Option<&'static str>);
+
+const EXAMPLES: &[Example] = &[
+    ("listen", "[listen]\ndata = \"10.0.0.7:8443\"\ncontrol = \"127.0.0.1:8081\"", None),
+    ("listen.tls", "[listen.tls]\nmode = \"self-signed\"", None),
+    ("limits", "[limits]\nbody = \"4MiB\"\nbodies_in_flight = \"256MiB\"", None),
+    ("auth", "[auth]\nsession_token = \"refuse\"", None),
+    ("store", "[store]\nledger = { postgres = { env = \"DATABASE_URL\" } }\nretention = \"90d\"", None),
+    (
+        "provider",
+        r#"
+[[provider]]
+name = "use1"
+kind = "bedrock"
+region = "us-east-1"
+account = "123456789012"
+role_arn = "arn:aws:iam::123456789012:role/bedplate"
+"#,
+        None,
+    ),
+    (
+        "provider.endpoints",
+        r#"
+[[provider]]
+name = "private"
+kind = "bedrock"
+
+[provider.endpoints]                     # of the provider above it
+runtime = "https://vpce-0a1b2c3d-example.bedrock-runtime.us-east-1.vpce.amazonaws.com"
+"#,
+        None,
+    ),
+    ("timeout", "[timeout]\nfirst_token = \"20s\"\nidle = \"30s\"\ntotal = \"10m\"", None),
+    ("drain", "[drain]\nhang_up = \"30s\"\nshutdown = \"1m\"", None),
+    ("operations", "[operations]\nallow = [\"StartAsyncInvoke\", \"GetAsyncInvoke\"]", None),
+    ("prices", "[prices]\noverrides = \"prices.toml\"", Some("it names a file beside it")),
+    ("log", "[log]\ncalls = { file = \"calls.log\" }", None),
+    ("log.invocation", "[log.invocation]\nfolder = \"invocations\"", None),
+    ("metrics", "[metrics]\nlabel_values = 50", None),
+    ("emf", "[emf]\nto = \"stdout\"", None),
+    (
+        "traces",
+        r#"
+[traces]
+endpoint = "http://localhost:4318"
+headers = { authorization = { env = "OTLP_AUTHORIZATION" } }
+sample = 0.1
+"#,
+        None,
+    ),
+    ("sim", "[sim]\ntime_scale = 10.0\nseed = 7", None),
+    (
+        "sim.credentials",
+        "[[sim.credentials]]\naccess_key_id = \"AKIAEXAMPLEEXAMPLE22\"\nsecret_access_key = { env = \"SIM_SECRET\" }",
+        None,
+    ),
+    ("sim.model", "[[sim.model]]\nid = \"amazon.nova-*\"\ntpm = 100000\nerror_rate = 0.0", None),
+    (
+        "sim.fault",
+        "[[sim.fault]]\nkind = \"throttle\"\noperation = \"ConverseStream\"\nevery = 3\nretry_after = \"2s\"",
+        None,
+    ),
+    (
+        "sim.guardrail",
+        "[[sim.guardrail]]\nid = \"gr1a2b3c4d5e\"\nversions = [\"1\"]\nblock = [\"CREDIT_DEBIT_CARD_NUMBER\"]",
+        None,
+    ),
+    (
+        "sim.guardrail.topic",
+        "[[sim.guardrail]]\nid = \"gr1a2b3c4d5e\"\n\n[[sim.guardrail.topic]]\nname = \"tax\"\nphrases = [\"tax return\"]",
+        None,
+    ),
+    (
+        "sim.application_profile",
+        "[[sim.application_profile]]\nid = \"abcdef123456\"\nname = \"support\"\nmodel = \"us.amazon.nova-lite-v1:0\"",
+        None,
+    ),
+];
