@@ -58,7 +58,7 @@ impl Default for Config {
             ledger: LedgerConfig::Sqlite(".bedplate/bedplate.db".into()),
             retention: Span(Duration::from_secs(400 * 86_400)),
             flush: Span::millis(50),
-            queue: 10_000,
+            queue: 65_536,
             fsync: false,
             deadline: Span::secs(5),
             connections: 8,

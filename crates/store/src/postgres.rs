@@ -14,7 +14,7 @@ use bedplate_core::ports::{Ledger, StoreError};
 use bedplate_core::setting::SecretRef;
 use parking_lot::Mutex;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Executor as _, PgPool};
+use sqlx::{ConnectOptions as _, Executor as _, PgPool};
 
 use crate::Config;
 use crate::day::Day;
@@ -69,7 +69,7 @@ fn pool(config: &Config, options: PgConnectOptions) -> PgPool {
             let limit = limit.clone();
             Box::pin(async move { conn.execute(sqlx::AssertSqlSafe(limit)).await.map(drop) })
         })
-        .connect_lazy_with(options)
+        .connect_lazy_with(options.disable_statement_logging())
 }
 
 #[async_trait]

@@ -11,8 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bedplate_core::clock::Clock;
 use bedplate_core::ports::{Ledger, StoreError};
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, SqlitePool};
 
 use crate::Config;
 use crate::fault::within;
@@ -46,7 +46,9 @@ impl Sqlite {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(synchronous)
             .busy_timeout(deadline)
-            .pragma("temp_store", "memory");
+            .pragma("temp_store", "memory")
+            // the statement of a batch is many pages long
+            .disable_statement_logging();
         let pool = |n| SqlitePoolOptions::new().max_connections(n).acquire_timeout(deadline);
         let writer = pool(1).max_lifetime(None).idle_timeout(None).connect_lazy_with(options.clone());
         let readers = pool(config.connections.min(16)).connect_lazy_with(options.read_only(true));

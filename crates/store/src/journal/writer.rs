@@ -14,6 +14,7 @@ use super::{BATCH, Shared, Trouble};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const SMALLEST: usize = 25;
 /// So many rows refused in a row, and none taken: then it is the ledger, not the rows.
 const SUSPECTS: usize = 4;
 
@@ -25,6 +26,9 @@ pub(super) struct Writer {
     /// Collected and not yet committed, oldest first.
     backlog: VecDeque<Outcome>,
     pause: Duration,
+    /// Rows in one batch: less after a failure, for a ledger that is too slow for a whole one.
+    batch: usize,
+    _end: End,
 }
 
 impl Writer {
@@ -34,12 +38,12 @@ impl Writer {
         flush: Duration,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { calls, shared, flush, clock, backlog: VecDeque::new(), pause: FIRST_PAUSE }
+        let _end = End(Arc::clone(&shared));
+        Self { calls, shared, flush, clock, backlog: VecDeque::new(), pause: FIRST_PAUSE, batch: BATCH, _end }
     }
 
     /// Runs until the journal closes and every place is free again.
     pub(super) async fn run(mut self) {
-        let _end = End(Arc::clone(&self.shared));
         let mut ticks = tokio::time::interval(self.flush);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -71,7 +75,7 @@ impl Writer {
 
     /// Writes one batch, or says why not and pauses.
     async fn write(&mut self) {
-        let n = self.backlog.len().min(BATCH);
+        let n = self.backlog.len().min(self.batch);
         let rows = &self.backlog.make_contiguous()[..n];
         let result = match self.calls.append(rows).await {
             Err(e) if about_rows(&e) && n > 1 => self.sift(n, e).await,
@@ -118,6 +122,7 @@ impl Writer {
         }
         self.backlog.drain(..n);
         self.pause = FIRST_PAUSE;
+        self.batch = (self.batch * 2).min(BATCH);
         if let Some(trouble) = self.shared.trouble.lock().take() {
             tracing::info!(since = %trouble.since, "the ledger takes rows again");
         }
@@ -128,6 +133,7 @@ impl Writer {
 
     async fn fail(&mut self, error: StoreError) {
         self.note(error);
+        self.batch = (self.batch / 2).max(SMALLEST);
         tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
@@ -149,7 +155,7 @@ fn about_rows(error: &StoreError) -> bool {
     matches!(error, StoreError::Corrupt(_) | StoreError::Conflict(_))
 }
 
-/// Also when the writer's task is dropped or panics: nobody waits for it for ever.
+/// Also when the writer's task panics, or is dropped before it ever ran: nobody waits for it for ever.
 struct End(Arc<Shared>);
 
 impl Drop for End {

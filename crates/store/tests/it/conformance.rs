@@ -6,6 +6,8 @@ mod retention;
 mod schema;
 mod totals;
 
+const LONGEST: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// Runs each function, which takes a [`crate::bed::Bed`], on each database.
 macro_rules! on_every_ledger {
     ($($name:ident),* $(,)?) => {
@@ -13,7 +15,7 @@ macro_rules! on_every_ledger {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 let bed = crate::bed::Bed::sqlite().await;
-                super::$name(&bed).await;
+                tokio::time::timeout(super::super::LONGEST, super::$name(&bed)).await.unwrap();
                 bed.end().await;
             })*
         }
@@ -21,7 +23,7 @@ macro_rules! on_every_ledger {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 let bed = crate::bed::Bed::postgres().await;
-                super::$name(&bed).await;
+                tokio::time::timeout(super::super::LONGEST, super::$name(&bed)).await.unwrap();
                 bed.end().await;
             })*
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bedplate_core::call::CallId;
@@ -26,6 +26,8 @@ pub(crate) struct Faulty {
     inner: Arc<dyn Calls>,
     cues: Mutex<Vec<Cue>>,
     pub(crate) appends: AtomicU32,
+    /// Longer batches are too slow for it.
+    pub(crate) most: AtomicUsize,
     /// Batches with this call in them are refused as wrong.
     pub(crate) poison: Mutex<Option<CallId>>,
 }
@@ -33,8 +35,8 @@ pub(crate) struct Faulty {
 impl Faulty {
     pub(crate) fn new(inner: Arc<dyn Calls>, mut cues: Vec<Cue>) -> Arc<Self> {
         cues.reverse();
-        let (cues, poison) = (Mutex::new(cues), Mutex::new(None));
-        Arc::new(Self { inner, cues, appends: AtomicU32::new(0), poison })
+        let (cues, poison, most) = (Mutex::new(cues), Mutex::new(None), AtomicUsize::new(usize::MAX));
+        Arc::new(Self { inner, cues, appends: AtomicU32::new(0), most, poison })
     }
 
     pub(crate) fn cue(&self, cues: &[Cue]) {
@@ -51,6 +53,9 @@ impl Calls for Faulty {
     async fn append(&self, batch: &[Outcome]) -> Result<(), StoreError> {
         self.appends.fetch_add(1, Ordering::SeqCst);
         let cue = self.cues.lock().pop().unwrap_or(Cue::Succeed);
+        if batch.len() > self.most.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("no answer in time".into()));
+        }
         let poison = *self.poison.lock();
         if batch.iter().any(|o| Some(o.call.id) == poison) {
             return Err(StoreError::Corrupt("a bad row".into()));

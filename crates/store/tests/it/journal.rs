@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bedplate_core::ports::StoreError;
+use bedplate_core::ports::{Intake, StoreError};
 use bedplate_core::record::Outcome;
 use bedplate_store::{Journal, Ticket};
 use bedplate_testkit::{ManualClock, SeededIds};
@@ -187,6 +187,35 @@ async fn a_journal_that_is_dropped_still_writes() {
     ticket.settle(outcome);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(desk.memory.calls.lock().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_too_slow_for_whole_batches_gets_smaller_ones() {
+    let desk = Desk::new(3_000, vec![]);
+    desk.faulty.most.store(60, Ordering::SeqCst);
+    for _ in 0..2_000 {
+        desk.settle().await;
+    }
+    tokio::time::timeout(Duration::from_secs(60), desk.journal.flush()).await.unwrap();
+    assert_eq!(desk.stored(), 2_000);
+}
+
+/// What the pipeline uses: it counts the places itself.
+#[tokio::test(start_paused = true)]
+async fn as_an_intake_it_counts_places_without_tickets() {
+    let desk = Desk::new(3, vec![]);
+    let intake: &dyn Intake = &desk.journal;
+    assert!(intake.try_reserve() && intake.try_reserve());
+    intake.reserve().await.unwrap();
+    assert!(!intake.try_reserve());
+    assert!(matches!(intake.why_full(), StoreError::Unavailable(_)));
+    intake.release();
+    intake.settle(desk.outcome());
+    intake.settle(desk.outcome());
+    assert_eq!((desk.journal.health().taken, desk.journal.health().pending), (2, 2));
+    desk.journal.close().await;
+    assert_eq!((desk.stored(), desk.journal.health().taken), (2, 0));
+    assert!(intake.reserve().await.is_err() && !intake.try_reserve());
 }
 
 #[test]
