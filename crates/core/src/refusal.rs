@@ -119,8 +119,6 @@ codes! {
     LedgerUnavailable = 1301, Admit, Internal;
     /// bedplate holds as many request bodies as it may
     Overloaded = 1302, Admit, Internal;
-    /// bedplate is shutting down
-    Draining = 1303, Admit, Internal;
     /// no provider serves this model name
     UnknownModel = 2001, Compose, Caller;
     /// the request metadata uses keys that bedplate reserves

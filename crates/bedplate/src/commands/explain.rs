@@ -37,7 +37,6 @@ pages! {
     BadValue = "BP1205",
     LedgerUnavailable = "BP1301",
     Overloaded = "BP1302",
-    Draining = "BP1303",
     UnknownModel = "BP2001",
     ReservedMetadata = "BP2002",
     ConnectTimeout = "BP4001",

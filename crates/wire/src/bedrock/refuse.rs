@@ -78,11 +78,9 @@ fn shape(code: Code) -> (&'static str, u16, Option<&'static str>) {
         Code::BadValue | Code::ReservedMetadata => ("ValidationException", 400, None),
         Code::UnknownModel => ("ValidationException", 400, Some("The provided model identifier is invalid.")),
         Code::Overloaded => ("ThrottlingException", 429, None),
-        Code::LedgerUnavailable
-        | Code::Draining
-        | Code::ConnectTimeout
-        | Code::Unreachable
-        | Code::NoUpstreamCredentials => ("ServiceUnavailableException", 503, None),
+        Code::LedgerUnavailable | Code::ConnectTimeout | Code::Unreachable | Code::NoUpstreamCredentials => {
+            ("ServiceUnavailableException", 503, None)
+        }
         Code::FirstTokenTimeout | Code::IdleTimeout | Code::TotalTimeout => {
             ("ModelTimeoutException", 408, None)
         }
@@ -99,11 +97,9 @@ fn exception_name(code: Code, operation: Operation) -> &'static str {
         },
         Code::BrokenAnswer | Code::UpstreamError => "modelStreamErrorException",
         Code::Overloaded => "throttlingException",
-        Code::LedgerUnavailable
-        | Code::Draining
-        | Code::ConnectTimeout
-        | Code::Unreachable
-        | Code::NoUpstreamCredentials => "serviceUnavailableException",
+        Code::LedgerUnavailable | Code::ConnectTimeout | Code::Unreachable | Code::NoUpstreamCredentials => {
+            "serviceUnavailableException"
+        }
         Code::NoCredentials
         | Code::UnknownKey
         | Code::BadSignature
