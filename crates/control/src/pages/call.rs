@@ -136,7 +136,7 @@ fn who(c: &CallRow) -> Group {
 
 fn usage(c: &CallRow) -> Group {
     let mut facts = tokens(&c.usage);
-    facts.push(fact("Known", basis(c.basis).into()));
+    facts.push(fact("Basis", basis(c.basis).into()));
     facts.push(fact("Cost", c.cost.to_string()));
     facts.push(fact("Stop reason", c.stop_reason.clone().unwrap_or_else(|| "–".into())));
     Group { title: "Usage", facts }
@@ -224,7 +224,7 @@ fn attempt(a: &AttemptRow) -> Attempt {
     ];
     facts.extend(tokens(&a.usage));
     facts.extend([
-        fact("Known", basis(a.basis).into()),
+        fact("Basis", basis(a.basis).into()),
         fact("Cost", format!("{} by prices of {}", a.cost, or(&a.price_version, "no book"))),
         fact("Connect", t.connect.map_or_else(|| "kept connection".into(), show::us)),
         fact("First byte", show::maybe_us(t.first_byte)),

@@ -146,8 +146,7 @@ impl Fragment {
 impl Tiles {
     fn of(picture: &Picture, w: &Window) -> Self {
         let unanswered = w.refused + w.failed + w.cut;
-        let parts =
-            [("refused", w.refused), ("failed", w.failed), ("cut", w.cut), ("abandoned", w.abandoned)];
+        let parts = [("refused", w.refused), ("failed", w.failed), ("cut", w.cut)];
         let parts: Vec<_> = parts
             .into_iter()
             .filter(|(_, n)| *n > 0)

@@ -40,7 +40,7 @@ impl Latency {
             format!("{} calls took {} to {}", show::count(n), show::us(EDGES[i]), show::us(EDGES[i + 1]))
         };
         let bins = EDGES.len() - 1;
-        let tick = |(i, label)| Tick { x: format!("{:.2}", i as f64 * chart::WIDTH / bins as f64), label };
+        let tick = |(i, label)| Tick { x: format!("{:.2}", i as f64 * 100.0 / bins as f64), label };
         Self {
             lines: [
                 line("Total", "from the first byte of the request to the last of the answer", window.total),

@@ -1,5 +1,7 @@
 //! A call as a line of the table.
 
+use std::time::Duration;
+
 use bedplate_core::record::{CallRow, Ending};
 
 use super::show;
@@ -7,8 +9,9 @@ use super::show;
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) id: String,
+    /// When it ended: the table is in that order.
     pub(super) time: String,
-    /// The whole moment.
+    /// When it began, the whole moment.
     pub(super) at: String,
     /// `team / feature`; empty when the caller was not recognised.
     pub(super) who: String,
@@ -38,7 +41,7 @@ impl Row {
         };
         Self {
             id: call.id.to_string(),
-            time: show::time(call.admitted_at),
+            time: show::time(call.admitted_at.plus(Duration::from_micros(call.timings.total))),
             at: call.admitted_at.to_string(),
             who: who(call),
             operation: call.operation.map_or("no operation", |op| op.name()),

@@ -56,12 +56,12 @@ pub(super) fn dollars(n: Nanos) -> String {
     }
 }
 
-/// As [`dollars`]; what is unknown says so.
+/// As [`dollars`], in little room: a sum of which a part is not known is at least the rest.
 pub(super) fn cost(c: Cost) -> String {
     match c {
         Cost::Known(n) => dollars(n),
         Cost::Unknown(Nanos(0)) => "unknown".into(),
-        Cost::Unknown(n) => format!("{} + unknown", dollars(n)),
+        Cost::Unknown(n) => format!("≥ {}", dollars(n)),
     }
 }
 
@@ -125,6 +125,7 @@ mod tests {
         assert_eq!(dollars(Nanos(12_340_000)), "$0.0123");
         assert_eq!(dollars(Nanos(1_234_567_890_000)), "$1,234.57");
         assert_eq!(cost(Cost::Unknown(Nanos(0))), "unknown");
+        assert_eq!(cost(Cost::Unknown(Nanos(2_500_000_000))), "≥ $2.50");
     }
 
     #[test]

@@ -145,9 +145,9 @@ mod tests {
             total("a", "m2", Cost::Unknown(Nanos(0))),
         ];
         let spend = Spend::of(&Ok(Arc::new(totals)), &Window::empty());
-        assert_eq!((&*spend.today, &*spend.unpriced), ("$4.00 + unknown", "1"));
+        assert_eq!((&*spend.today, &*spend.unpriced), ("≥ $4.00", "1"));
         let names: Vec<_> = spend.features.iter().map(|l| (&*l.name, &*l.today, &*l.width)).collect();
-        assert_eq!(names, [("b/chat", "$3.00", "100.0"), ("a/chat", "$1.00 + unknown", "33.3")]);
+        assert_eq!(names, [("b/chat", "$3.00", "100.0"), ("a/chat", "≥ $1.00", "33.3")]);
         assert_eq!(spend.models[1].today, "unknown");
     }
 

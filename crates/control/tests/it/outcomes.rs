@@ -110,7 +110,7 @@ pub(crate) fn totals(now: Timestamp, seed: u64) -> Vec<Total> {
     let mut totals = Vec::new();
     for (w, (team, feature)) in WHO.iter().enumerate() {
         for (m, (model, price, _)) in MODELS.iter().enumerate() {
-            let calls = 1 + dice.below(9_000) / (1 + w as u64) / (1 + m as u64);
+            let calls = 90 + dice.below(60_000) / (1 + w as u64) / (1 + m as u64);
             let usage = Usage { input: calls * 900, output: calls * 210, ..Usage::default() };
             let cost = match price {
                 Some((i, o)) => Cost::Known(Nanos(usage.input as i64 * i + usage.output as i64 * o)),
@@ -241,6 +241,7 @@ fn fail(outcome: &mut Outcome) {
     call.stage = Some(Code::UpstreamError.stage());
     (call.usage, call.basis, call.cost) = (Usage::default(), UsageBasis::None, Cost::FREE);
     call.timings.first_token = None;
+    call.stop_reason = None;
     let first = &mut outcome.attempts[0];
     first.status = 429;
     first.error = call.error.clone();
