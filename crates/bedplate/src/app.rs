@@ -132,7 +132,7 @@ impl App {
             ledger: Arc::clone(&ledger),
             journal: Arc::clone(&journal),
             metrics: Arc::clone(&telemetry.metrics),
-            retention: settings.store.retention.0,
+            store: settings.store.clone(),
             clock: Arc::clone(&clock),
         });
         let health = Arc::new(health::Parts {

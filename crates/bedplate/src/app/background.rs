@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bedplate_control::keys::Keymaker;
 use bedplate_core::clock::Clock;
-use bedplate_core::ports::{Ledger, StoreError};
+use bedplate_core::ports::{Calls, Ledger, StoreError};
 use bedplate_gateway::Gateway;
 use bedplate_gateway::tls::Certificates;
 use bedplate_pipeline::Keyring;
@@ -25,7 +25,7 @@ pub(super) struct Parts {
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) journal: Arc<Journal>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) retention: Duration,
+    pub(super) store: bedplate_store::Config,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -38,7 +38,6 @@ const KEYS: Duration = Duration::from_millis(200);
 const FILES: Duration = Duration::from_secs(2);
 const SWEEP: Duration = Duration::from_secs(10);
 const HEALTH: Duration = Duration::from_secs(1);
-const RETENTION: Duration = Duration::from_secs(3600);
 
 impl Background {
     pub(super) fn start(parts: Parts) -> Self {
@@ -100,18 +99,10 @@ impl Background {
                 tokio::time::sleep(HEALTH).await;
             }
         });
-        let retention = runtime.spawn(async move {
-            loop {
-                match ledger.retain(clock.now().minus(retention)).await {
-                    Ok(0) => {}
-                    Ok(days) => tracing::info!(
-                        "{days} days of calls have been dropped: older than `[store] retention`"
-                    ),
-                    Err(e) => tracing::warn!("old calls cannot be dropped: {e}"),
-                }
-                tokio::time::sleep(RETENTION).await;
-            }
-        });
+        let retention = {
+            let calls = Arc::clone(&ledger) as Arc<dyn Calls>;
+            runtime.spawn(async move { store.sweep(calls, clock).await })
+        };
         Self([keys, files, sweep, health, retention].map(|task| task.abort_handle()).into())
     }
 
