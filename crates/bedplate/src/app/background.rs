@@ -50,7 +50,7 @@ impl Background {
             ledger,
             journal,
             metrics,
-            retention,
+            store,
             clock,
         } = parts;
         let keys = {
