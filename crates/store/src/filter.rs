@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bedplate_core::call::CallId;
 use bedplate_core::clock::Timestamp;
 use bedplate_core::ports::CallFilter;
 use bedplate_core::record::Ending;
@@ -14,6 +15,11 @@ use crate::rows::bounded;
 /// How far a call's admission may lie before the time in its id. They come from one clock; this
 /// allows for it to be set back in between.
 const SKEW: Duration = Duration::from_secs(60);
+
+/// When the call of this id can have been admitted.
+pub(crate) fn around(id: CallId) -> (Timestamp, Timestamp) {
+    (id.began().minus(SKEW), id.began().plus(SKEW))
+}
 
 /// The first moment that can match.
 pub(crate) fn from(filter: &CallFilter) -> Option<Timestamp> {

@@ -1,6 +1,7 @@
--- One day of calls; DAY is replaced by its number.
+-- One day of calls; DAY is replaced by its number. Rows lie in the order in which they come, so that a
+-- call costs one tree and its attempt another; few other indexes, each of them on what is rare.
 CREATE TABLE call_DAY (
-    id             BLOB PRIMARY KEY,
+    id             BLOB NOT NULL,
     admitted_at    INTEGER NOT NULL,
     team           TEXT NOT NULL,
     feature        TEXT NOT NULL,
@@ -20,12 +21,9 @@ CREATE TABLE call_DAY (
     cost_nanos     INTEGER NOT NULL,
     cost_known     INTEGER NOT NULL,
     total_us       INTEGER NOT NULL,
-    detail         TEXT NOT NULL
-) STRICT;
-CREATE INDEX call_DAY_time    ON call_DAY (admitted_at);
-CREATE INDEX call_DAY_team    ON call_DAY (team, admitted_at);
-CREATE INDEX call_DAY_feature ON call_DAY (feature, admitted_at);
-CREATE INDEX call_DAY_key     ON call_DAY (key_id, admitted_at) WHERE key_id IS NOT NULL;
+    detail         TEXT NOT NULL,
+    PRIMARY KEY (admitted_at, id)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX call_DAY_chain   ON call_DAY (chain, admitted_at) WHERE chain IS NOT NULL;
 CREATE INDEX call_DAY_code    ON call_DAY (code, admitted_at) WHERE code IS NOT NULL;
 CREATE INDEX call_DAY_ending  ON call_DAY (ending, admitted_at) WHERE ending <> 'answered';
@@ -51,4 +49,4 @@ CREATE TABLE attempt_DAY (
     total_us            INTEGER NOT NULL,
     detail              TEXT NOT NULL,
     PRIMARY KEY (call_id, n)
-) STRICT;
+) STRICT, WITHOUT ROWID;

@@ -84,7 +84,7 @@ async fn insert_calls(
             .push_bind(r.total_us)
             .push_bind(r.detail);
     });
-    q.push(" ON CONFLICT (id) DO NOTHING RETURNING id");
+    q.push(" ON CONFLICT (admitted_at, id) DO NOTHING RETURNING id");
     // only full chunks come again; the day's name makes even them new every day
     let keep = chunk.len() == CHUNK;
     let ids: Vec<Uuid> = q.build_query_scalar().persistent(keep).fetch_all(tx).await?;

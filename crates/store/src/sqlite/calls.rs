@@ -53,15 +53,17 @@ impl Calls for Sqlite {
 }
 
 impl Sqlite {
-    /// The day in the id is asked first, then the nearest ones.
+    /// Rows lie by time, and the id tells the time.
     async fn find(&self, id: CallId) -> Result<Option<Outcome>, sqlx::Error> {
         let mut tx = self.readers.begin().await?;
-        let mut days = days(&mut tx).await?;
-        let likely = Day::of(id.began());
-        days.sort_by_key(|d| d.distance(likely));
-        for day in days {
-            let sql = format!("SELECT {CALL_COLUMNS} FROM call_{} WHERE id = $1", day.number());
-            let found = sqlx::query_as::<_, StoredCall>(AssertSqlSafe(sql)).bind(id.0);
+        let (from, to) = filter::around(id);
+        for day in days(&mut tx).await?.into_iter().filter(|d| d.end() > from && d.start() <= to) {
+            let sql = format!(
+                "SELECT {CALL_COLUMNS} FROM call_{} WHERE admitted_at BETWEEN $1 AND $2 AND id = $3",
+                day.number()
+            );
+            let found =
+                sqlx::query_as::<_, StoredCall>(AssertSqlSafe(sql)).bind(from.0).bind(to.0).bind(id.0);
             if let Some(StoredCall(call)) = found.fetch_optional(&mut *tx).await? {
                 return Ok(with_attempts(&mut tx, day, vec![call]).await?.pop());
             }

@@ -173,7 +173,7 @@ async fn questions_touch_one_day_and_use_an_index() {
     bed.sql("ANALYZE").await.unwrap();
     let day = (at("2026-11-05T00:00:00Z").0, at("2026-11-06T00:00:00Z").0);
     for condition in [
-        "id = '019aabcd-1234-7000-8000-000000000001'",
+        "id = '01a20320-a200-7000-8000-000000000001'",
         "team = 'x' ORDER BY admitted_at DESC, id DESC LIMIT 10",
         "code = 1002 ORDER BY admitted_at DESC, id DESC LIMIT 10",
         "chain = 'x' ORDER BY admitted_at DESC, id DESC LIMIT 10",
