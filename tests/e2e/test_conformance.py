@@ -1,20 +1,20 @@
 """`bedplate conformance`: against a stub that answers recorded samples, faithfully and with planted faults;
 against a second simulator; against nobody."""
 
-import base64
 import json
 import re
 import socket
 import subprocess
-from pathlib import Path
 
 import pytest
 
-import frames
 from gateway import UPSTREAM_KEY, UPSTREAM_SECRET, binary, clean_environment
-from recorder import Answer, Recorder, json_answer, stream_answer
+from recorder import Answer, json_answer
+from second_bedrock import (
+    Bedrock, cut, drop, error, metadata_first, no_header, put, stream, whole, with_event_before_the_last,
+    with_exception, with_start_of_text, with_text_type, without, without_native_metrics,
+)
 
-SAMPLES = Path(__file__).parent / "samples"
 #: The checks that the samples cover.
 COVERED = (
     "list-foundation-models", "get-inference-profile", "count-tokens", "unknown-profile", "unknown-model",
@@ -47,125 +47,6 @@ def only(*checks):
     return [a for check in checks for a in ("--only", check)]
 
 
-# ---- a second, independent endpoint ----
-
-def sample(name):
-    return json.loads((SAMPLES / name).read_text())
-
-
-def whole(name, change=None):
-    recorded = sample(name)
-    body = recorded["body"]
-    if change:
-        change(body)
-    headers = [(n, v) for n, v in recorded["headers"].items() if n != "Content-Type"]
-    return json_answer(json.dumps(body), recorded["status"], headers)
-
-
-def error(name, status, message="As recorded."):
-    return json_answer(json.dumps({"message": message}), status, [
-        ("x-amzn-requestid", "7c9e0000-1111-4222-8333-444455550400"),
-        ("x-amzn-errortype", f"{name}:http://internal.amazon.com/coral/com.amazon.bedrock/"),
-    ])
-
-
-def stream(name, change=None):
-    data = (SAMPLES / f"eventstream/{name}.bin").read_bytes()
-    headers = [("x-amzn-requestid", "7c9e0000-1111-4222-8333-444455556666")]
-    if name.startswith("invoke-"):
-        headers.append(("X-Amzn-Bedrock-Content-Type", "application/json"))
-    if change:
-        found, rest = frames.read(data)
-        assert not rest
-        data = b"".join(frames.frame(list(f.headers.items()), f.payload) for f in change(found))
-    return stream_answer(data, headers=headers)
-
-
-class Bedrock:
-    """Answers as the samples say. `plant` puts other answers in their place, by the name of an answer."""
-
-    def __init__(self):
-        self.recorder = Recorder()
-        self.recorder.answer = self.answer
-        self.url = self.recorder.url
-        self.planted = {}
-        self.first = {}
-
-    def plant(self, name, answer):
-        self.planted[name] = answer
-
-    def plant_once(self, name, answer):
-        self.first[name] = answer
-
-    def answer(self, seen):
-        name = self.name(seen)
-        if name in self.first:
-            return self.first.pop(name)
-        return self.planted.get(name) or self.faithful(name)
-
-    def name(self, seen):
-        if f"Credential={UPSTREAM_KEY}/" not in seen.header("authorization"):
-            return "unknown key"
-        try:
-            seen.signature_holds(UPSTREAM_KEY, UPSTREAM_SECRET)
-        except AssertionError as wrong:
-            assert "bad signature" in str(wrong), wrong
-            return "bad signature"
-        path, body = seen.target.split("?")[0], seen.body.decode()
-        if path.startswith(("/foundation-models", "/inference-profiles", "/guardrail-checks")):
-            assert seen.method == ("POST" if "checks" in path else "GET")
-            return "unknown profile" if "no-such" in path else path.split("/")[1]
-        _, _, model, verb = path.split("/")
-        if verb == "no-such-operation":
-            return "unknown path"
-        if "no-such-model" in model:
-            return "unknown model"
-        if verb == "converse" and model.startswith("anthropic."):
-            return "profile-only model"
-        if json.loads(body).get("inferenceConfig", {}).get("maxTokens") == 0:
-            return "no tokens"
-        family = "nova" if "nova" in model else "anthropic"
-        if verb.startswith("invoke"):
-            return f"{verb} {family}"
-        kind = " tool" if "toolConfig" in body else " structured" if "outputConfig" in body else ""
-        return verb + kind
-
-    def faithful(self, name):
-        return {
-            "unknown key": lambda: error("UnrecognizedClientException", 403),
-            "bad signature": lambda: error("InvalidSignatureException", 403),
-            "unknown path": lambda: json_answer(
-                '{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}', 404,
-                [("x-amzn-requestid", "7c9e0000-1111-4222-8333-444455550404"),
-                 ("x-amzn-errortype", "UnknownOperationException")]),
-            "unknown model": lambda: whole("errors/validation.json"),
-            "unknown profile": lambda: whole("errors/not-found.json"),
-            "no tokens": lambda: whole("errors/validation.json"),
-            "profile-only model": lambda: whole("errors/validation-on-demand.json"),
-            "foundation-models": lambda: whole("responses/list-foundation-models.json"),
-            "inference-profiles": lambda: whole("responses/get-inference-profile.json", system_profile),
-            "guardrail-checks": lambda: whole("responses/invoke-guardrail-checks.json"),
-            "count-tokens": lambda: whole("responses/count-tokens.json"),
-            "converse": lambda: whole("responses/converse-text.json"),
-            "converse tool": lambda: whole("responses/converse-tool-use.json", lambda b: tool(b, "city")),
-            "converse structured": lambda: whole("responses/converse-structured-output.json"),
-            "converse-stream": lambda: stream("converse-text"),
-            "converse-stream tool": lambda: stream("converse-tool-use"),
-            "invoke anthropic": lambda: whole("responses/invoke-anthropic.json"),
-            "invoke-with-response-stream anthropic": lambda: stream("invoke-anthropic"),
-            "invoke-with-response-stream nova": lambda: stream("invoke-nova"),
-        }[name]()
-
-
-def system_profile(body):
-    body.update(type="SYSTEM_DEFINED", inferenceProfileId="us.amazon.nova-micro-v1:0")
-
-
-def tool(body, member):
-    """The sample's tool takes another member than the one that is offered here."""
-    body["output"]["message"]["content"][1]["toolUse"]["input"] = {member: "Paris"}
-
-
 @pytest.fixture
 def bedrock():
     upstream = Bedrock()
@@ -196,74 +77,6 @@ def test_each_check_asks_each_side_once(bedrock):
 
 
 # ---- planted differences ----
-
-def without(name):
-    return lambda found: [f for f in found if f.name != name]
-
-
-def with_event_before_the_last(name):
-    def change(found):
-        last = found[-1]
-        extra = last._replace(headers=last.headers | {":event-type": name}, payload=b"{}")
-        return [*found[:-1], extra, last]
-    return change
-
-
-def metadata_first(found):
-    return [found[-1], *found[:-1]]
-
-
-def with_start_of_text(found):
-    start = found[0]._replace(headers=found[0].headers | {":event-type": "contentBlockStart"},
-                              payload=b'{"contentBlockIndex":0,"start":{}}')
-    return [found[0], start, *found[1:]]
-
-
-def with_text_type(found):
-    def typed(f):
-        if f.name != "contentBlockDelta":
-            return f
-        payload = f.json()
-        payload["delta"]["type"] = "text"
-        return f._replace(payload=json.dumps(payload).encode())
-    return [typed(f) for f in found]
-
-
-def cut(found):
-    return [f for f in found if f.name not in ("messageStop", "metadata")]
-
-
-def with_exception(found):
-    broken = frames.read(frames.exception("throttlingException", "Slow down."))[0]
-    return [*found[:3], *broken]
-
-
-def without_native_metrics(found):
-    last = json.loads(base64.b64decode(found[-1].json()["bytes"]))
-    del last["amazon-bedrock-invocationMetrics"]
-    payload = {"bytes": base64.b64encode(json.dumps(last).encode()).decode()}
-    return [*found[:-1], found[-1]._replace(payload=json.dumps(payload).encode())]
-
-
-def drop(*path):
-    def change(body):
-        for name in path[:-1]:
-            body = body[name]
-        del body[path[-1]]
-    return change
-
-
-def put(value, *path):
-    def change(body):
-        for name in path[:-1]:
-            body = body[name]
-        body[path[-1]] = value
-    return change
-
-
-def no_header(answer, name):
-    return Answer(answer.status, [(n, v) for n, v in answer.headers if n.lower() != name], answer.pieces)
-
 
 PLANTED = {
     "no contentBlockStop": (
@@ -304,7 +117,7 @@ PLANTED = {
         "event.message_stop.amazon-bedrock-invocationMetrics", "object", "absent"),
     "a whole answer for a stream": (
         "converse-stream-text", "converse-stream", lambda: whole("responses/converse-text.json"),
-        "headers.content-type", "application/vnd.amazon.eventstream", "application/json"),
+        "status", "200", "0"),
     "no totalTokens": (
         "converse-text", "converse", lambda: whole("responses/converse-text.json", drop("usage", "totalTokens")),
         "body.usage.totalTokens", "number", "absent"),
@@ -347,7 +160,7 @@ PLANTED = {
         "unknown-key", "unknown key", lambda: whole("responses/converse-text.json"), "status", "403", "200"),
     "no answer at all": (
         "converse-text", "converse", lambda: Answer(200, [("Content-Type", "application/json")], [b"{"], "chunked", "cut"),
-        "error", "none", "no answer (BP4006)"),
+        "status", "200", "0"),
 }
 
 
@@ -361,6 +174,15 @@ def test_a_planted_difference_is_found_and_named(bedrock, planted):
     found = {d["path"]: (d["simulator"], d["target"]) for d in report["by"][check]["differences"]}
     assert found.get(path) == (simulator, target), found
     assert report["summary"]["differs"] == 1 and report["summary"]["differences"] == len(found)
+
+
+def test_an_answer_that_cannot_be_read_says_why(bedrock):
+    bedrock.plant("converse-stream", whole("responses/converse-text.json"))
+    report = run_json("--endpoint", bedrock.url, *only("converse-stream-text"), expect=1)
+    found = {d["path"]: d["target"] for d in report["by"]["converse-stream-text"]["differences"]}
+    assert re.fullmatch(r"no answer: .+ \(BP4006\)", found["error"]), found
+    # Bedrock may have charged for it all the same: the worst case counts.
+    assert report["summary"]["cost_nanos"] > 0
 
 
 def test_people_read_a_table_and_a_line_for_each_difference(bedrock):
@@ -381,13 +203,40 @@ def test_a_model_without_access_is_no_difference(bedrock):
     assert denied["result"] == "not run" and "no access to global.anthropic.claude-haiku" in denied["why"]
 
 
+def throttled(*hints):
+    return json_answer('{"message":"Slow down."}', 429, [
+        ("x-amzn-requestid", "7c9e0000-1111-4222-8333-444455550429"),
+        ("x-amzn-errortype", "ThrottlingException"), *hints])
+
+
 def test_a_throttled_check_is_asked_again_and_its_hints_are_compared(bedrock):
-    bedrock.plant_once("count-tokens", whole("errors/throttling.json"))
+    bedrock.plant_once("count-tokens", throttled(("x-amz-retry-after", "300"), ("Retry-After", "1")))
+    report = run_json("--endpoint", bedrock.url, *only("count-tokens", "retry-hints"), expect=0)
+    assert report["by"]["count-tokens"]["result"] == report["by"]["retry-hints"]["result"] == "same"
+    first, second = bedrock.recorder.seen
+    assert 0.3 <= second.at - first.at < 1.0, "it waits as long as it is told"
+    assert {d["path"] for d in report["by"]["retry-hints"]["optional"]} <= {
+        "headers.x-amz-retry-after", "headers.retry-after"}
+
+
+@pytest.mark.parametrize("answer, path", [
+    (throttled(("x-amz-retry-after", "0.3s")), "headers.x-amz-retry-after (no whole number)"),
+    (json_answer('{"message":"no"}', 429, [("x-amzn-errortype", "TooFast"), ("x-amz-retry-after", "10")]), "error"),
+])
+def test_another_way_to_throttle_is_a_difference(bedrock, answer, path):
+    bedrock.plant_once("count-tokens", answer)
     report = run_json("--endpoint", bedrock.url, *only("count-tokens", "retry-hints"), expect=1)
     assert report["by"]["count-tokens"]["result"] == "same"
-    hints = report["by"]["retry-hints"]
-    assert hints["result"] in ("same", "differs")
-    assert len(bedrock.recorder.seen) == 2
+    assert path in {d["path"] for d in report["by"]["retry-hints"]["differences"]}
+
+
+def test_a_passing_failure_is_asked_again_and_a_lasting_one_is_a_difference(bedrock):
+    bedrock.plant_once("count-tokens", whole("errors/unavailable.json"))
+    assert run_json("--endpoint", bedrock.url, *only("count-tokens"), expect=0)["summary"]["same"] == 1
+    bedrock.plant("count-tokens", json_answer('{"message":"no"}', 503, [
+        ("x-amzn-errortype", "ServiceUnavailableException"), ("x-amz-retry-after", "10")]))
+    report = run_json("--endpoint", bedrock.url, *only("count-tokens"), expect=1)
+    assert report["by"]["count-tokens"]["differences"][0] == {"path": "status", "simulator": "200", "target": "503"}
 
 
 def test_a_check_that_is_always_throttled_is_not_run(bedrock):

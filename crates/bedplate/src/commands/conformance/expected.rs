@@ -24,6 +24,8 @@ pub(super) const OPTIONAL: &[Optional] = &[
     ("performanceConfig", ECHO),
     ("headers.x-amzn-bedrock-service-tier", ECHO),
     ("headers.x-amzn-bedrock-performanceconfig-latency", ECHO),
+    ("headers.x-amz-retry-after", HINT),
+    ("headers.retry-after", HINT),
     ("amazon-bedrock-guardrailAction", "said where a guardrail was looked for"),
     ("metadata.trace", "said where a guardrail or a router traced"),
     ("modelLifecycle.startOfLifeTime", DATE),
@@ -39,6 +41,7 @@ pub(super) const OPTIONAL: &[Optional] = &[
 
 const CACHE: &str = "counted where the model or the request uses the prompt cache";
 const ECHO: &str = "echoed when asked for; some models say it always";
+const HINT: &str = "sent when the service knows how long to wait";
 const DATE: &str = "not every model has that date";
 
 /// Why `path` may be on one side alone; `None` when it may not.

@@ -104,7 +104,13 @@ fn headers(all: &Headers) -> BTreeMap<String, String> {
         let said = match name {
             "content-type" => value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase(),
             "x-amzn-errortype" => "an error's name".to_owned(),
-            "x-amzn-requestid" | "x-amz-retry-after" | "retry-after" => kind(value),
+            "x-amzn-requestid" => kind(value),
+            "x-amz-retry-after" | "retry-after" if kind(value) == A_NUMBER => kind(value),
+            // a hint that clients cannot read is none; its own name, so that nothing excuses it
+            "x-amz-retry-after" | "retry-after" => {
+                seen.insert(format!("{name} (no whole number)"), kind(value));
+                continue;
+            }
             _ if name.starts_with("x-amzn-bedrock-") => kind(value),
             _ => continue,
         };
@@ -112,6 +118,8 @@ fn headers(all: &Headers) -> BTreeMap<String, String> {
     }
     seen
 }
+
+const A_NUMBER: &str = "a number";
 
 fn kind(value: &str) -> String {
     let uuid = value.len() == 36
@@ -122,7 +130,7 @@ fn kind(value: &str) -> String {
     let kind = match value {
         _ if uuid => "a UUID",
         "application/json" => "application/json",
-        v if !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()) => "a number",
+        v if !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()) => A_NUMBER,
         _ => "text",
     };
     kind.to_owned()

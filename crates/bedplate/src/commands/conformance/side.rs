@@ -89,7 +89,7 @@ fn request(check: &Check, throttle: bool) -> Ask {
         headers.push("accept", "application/json");
     }
     if throttle {
-        headers.push("x-sim-fault", "throttle");
+        headers.push("x-sim-fault", "throttle;retry_after=1s");
     }
     let signed: &[u8] =
         if check.caller == Caller::BadSignature { b"another body" } else { check.body.as_bytes() };
