@@ -231,6 +231,8 @@ mod tests {
         let sample = std::fs::read_to_string(root.join("examples/bedplate.toml")).unwrap();
         let settings = Settings::read(&sample).unwrap();
         assert_eq!(settings.problems(&root.join("examples")), [""; 0]);
+        let json = |settings: &Settings| serde_json::to_value(settings).unwrap();
+        assert_eq!(json(&settings), json(&Settings::read("").unwrap()), "the sample shows the defaults");
         for (name, _) in members(schemars::schema_for!(Settings).as_value()) {
             assert!(sample.contains(&format!("[{name}]")), "examples/bedplate.toml has no `[{name}]`");
         }
