@@ -191,6 +191,7 @@ def test_key_create_gives_what_a_caller_needs(recorded):
     gateway, _ = recorded
     key = gateway.new_key()
     assert {"key_id", "access_key_id", "secret_access_key", "bearer_token"} <= set(key)
+    assert usable_within(gateway, key)
     call = gateway.client(key=key).converse(modelId=NOVA, messages=HELLO)
     row = gateway.record(call["ResponseMetadata"]["HTTPHeaders"]["x-bedplate-call-id"])["call"]
     assert (row["key"], row["team"], row["feature"], row["environment"]) == (

@@ -205,7 +205,8 @@ def test_a_ledger_that_cannot_grow_is_said_and_does_not_hang(start, recorder):
     """The ledger may write no more; calls are refused within their deadline, and it recovers."""
     import resource
 
-    gateway = start(recorder_config(recorder))
+    # A short queue, so that what waits to be written fills it soon.
+    gateway = start(recorder_config(recorder, extra="[store]\nqueue = 64\n"))
     assert send(gateway)[0] == 200
     size = max(p.stat().st_size for p in (gateway.project / ".bedplate").iterdir())
     # A limit on file size is what a full disk is to one process: writes beyond it fail.
