@@ -95,7 +95,7 @@ impl PriceBook {
         let applied = match rates(self.entry(ask.model), &ask) {
             _ if !uses_model(ask.usage) => Ok(Applied::Nothing),
             Ok((applied, rates, writes_as_input)) => {
-                sum.model(&rates, writes_as_input, ask.usage);
+                sum.model(rates, writes_as_input, ask.usage);
                 Ok(applied)
             }
             Err(reason) => {
@@ -112,7 +112,7 @@ fn uses_model(usage: &Usage) -> bool {
 }
 
 /// The row that applies, and whether cache writes without a price are plain input.
-fn rates(entry: Option<&Entry>, ask: &Ask<'_>) -> Result<(Applied, Rates, bool), Reason> {
+fn rates<'a>(entry: Option<&'a Entry>, ask: &Ask<'_>) -> Result<(Applied, &'a Rates, bool), Reason> {
     let entry = entry.ok_or(Reason::UnknownModel)?;
     let standard = matches!(ask.tier, "" | "default" | "standard");
     let long = entry.long_context.iter().rev().find(|l| ask.usage.prompt() > l.above);
@@ -122,7 +122,7 @@ fn rates(entry: Option<&Entry>, ask: &Ask<'_>) -> Result<(Applied, Rates, bool),
             if !standard || long.is_some() {
                 return Err(Reason::UnknownInRegion);
             }
-            (Applied::Region, *rates)
+            (Applied::Region, rates)
         }
         None if !default_applies(entry, ask.region) => return Err(Reason::UnknownRegion),
         _ if !standard => {
@@ -130,11 +130,11 @@ fn rates(entry: Option<&Entry>, ask: &Ask<'_>) -> Result<(Applied, Rates, bool),
             if long.is_some() {
                 return Err(Reason::UnknownTier);
             }
-            (Applied::Tier, tier.1)
+            (Applied::Tier, &tier.1)
         }
         _ => match long {
-            Some(long) => (Applied::LongContext, long.rates),
-            None => (Applied::DefaultRegion, entry.price),
+            Some(long) => (Applied::LongContext, &long.rates),
+            None => (Applied::DefaultRegion, &entry.price),
         },
     };
     Ok((found.0, found.1, entry.writes_as_input))
