@@ -225,6 +225,8 @@ pub(crate) fn refuse(outcome: &mut Outcome, code: Code, status: u16) {
     call.error = Some("AccessDeniedException".into());
     (call.usage, call.basis, call.cost) = (Usage::default(), UsageBasis::None, Cost::FREE);
     call.stop_reason = None;
+    // it ends when the answered call would have ended
+    call.admitted_at.0 += i64::try_from(call.timings.total).unwrap() - 140;
     call.timings = Timings { body_read: Some(60), total: 140, overhead: 90, ..Timings::default() };
     if code == Code::BadSignature {
         (call.key, call.team, call.feature, call.environment) = (None, "".into(), "".into(), Arc::from(""));
