@@ -319,6 +319,13 @@ def test_another_region_and_other_models(sim):
     assert report["summary"]["same"] == 2
 
 
+def test_a_proxy_for_https_is_not_asked_for_http(sim):
+    report = run_json("--endpoint", sim["endpoint"], *only("count-tokens"), expect=0,
+                      key=(sim["access_key_id"], sim["secret_access_key"]),
+                      HTTPS_PROXY=f"http://127.0.0.1:{free_port()}")
+    assert report["summary"]["same"] == 1
+
+
 def test_a_project_says_where_aws_is(sim, tmp_path):
     (tmp_path / "bedplate.toml").write_text(
         '[[provider]]\nname = "private"\nkind = "bedrock"\nregion = "us-east-1"\n'

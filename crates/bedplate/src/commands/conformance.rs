@@ -108,7 +108,10 @@ fn compare(target: Target, checks: &[Check], budget: Budget, format: Format) -> 
     let clock: Arc<dyn Clock> = SystemClock::shared();
     runtime.block_on(async {
         let (sim, simulator) = Side::simulator(&target.config.region, &clock).await?;
-        let side = Side::target(&with_proxy(target.config), &clock, runtime.handle())?;
+        // HTTPS_PROXY is for https
+        let plain = target.config.endpoints.runtime.as_deref().is_some_and(|url| url.starts_with("http://"));
+        let config = if plain { target.config } else { with_proxy(target.config) };
+        let side = Side::target(&config, &clock, runtime.handle())?;
         let report = run::all(checks, &simulator, &side, budget, target.name).await;
         sim.stop().await;
         report?.print(format)
