@@ -5,7 +5,6 @@ mod golden;
 mod laws;
 mod listed;
 mod overrides;
-mod speed;
 
 use bedplate_core::usage::{Unit, Usage};
 use bedplate_cost::{Ask, PriceBook, Priced};

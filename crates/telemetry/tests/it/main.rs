@@ -9,7 +9,6 @@ mod invocation_log;
 mod metrics;
 mod openmetrics;
 mod outcomes;
-mod speed;
 mod traces;
 
 use std::time::Duration;

@@ -1,8 +1,18 @@
-//! A measurement, not a test:
-//! `cargo test --release -p bedplate-telemetry --test it -- --ignored --nocapture speed`.
-//!
-//! What a settled call costs the thread that served it, for each sink, while the sink's own thread
+//! `cargo run --release -p bedplate-telemetry --example speed`: what a settled call costs the thread that served it, for each sink, while the sink's own thread
 //! works beside it.
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    dead_code,
+    reason = "a measurement"
+)]
+
+#[path = "../tests/it/collector.rs"]
+mod collector;
+#[path = "../tests/it/outcomes.rs"]
+mod outcomes;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -16,14 +26,12 @@ use bedplate_telemetry::call_log::Calls;
 use bedplate_telemetry::emf::EmfTo;
 use bedplate_telemetry::{Config, Telemetry};
 
-use crate::collector::Collector;
-use crate::outcomes::answered;
+use collector::Collector;
+use outcomes::answered;
 
 const CALLS: u32 = 200_000;
 
-#[test]
-#[ignore = "a measurement"]
-fn speed() {
+fn main() {
     let folder = tempfile::tempdir().unwrap();
     let collector = Collector::http();
     let mut config = Config::default();

@@ -1,18 +1,23 @@
-//! A measurement, not a test: `cargo test --release -p bedplate-cost --test it -- --ignored --nocapture speed`.
+//! What reading the book and pricing a call cost: `cargo run --release -p bedplate-cost --example speed`.
+#![allow(clippy::print_stdout, reason = "a measurement")]
 
 use bedplate_core::clock::SystemClock;
+use bedplate_core::usage::Usage;
 use bedplate_cost::{Ask, PriceBook};
 
-use super::tokens;
-
-#[test]
-#[ignore = "a measurement"]
-fn speed() {
+fn main() {
     let clock = SystemClock::shared();
     let began = clock.tick();
     let book = PriceBook::embedded();
     let ready = clock.tick().since(began);
-    let usage = tokens(1_000, 10_000, 2_000, 500, 300);
+    let usage = Usage {
+        input: 1_000,
+        cache_read: 10_000,
+        cache_write_5m: 2_000,
+        cache_write_1h: 500,
+        output: 300,
+        ..Usage::default()
+    };
     let ask = Ask {
         model: "global.anthropic.claude-haiku-4-5-20251001-v1:0",
         region: "us-east-1",
