@@ -104,7 +104,7 @@ def gates(results):
     ratio = lambda floor: cpu_us(ours) / cpu_us(floor) if ours and floor and cpu_us(ours) and cpu_us(floor) else None
     p99 = lambda rounds: median(rounds, "q1000", "p99_ms")
     added = p99(ours) - p99(direct) if ours and direct and p99(ours) is not None else None
-    starts, held = results.get("starts") or {}, results.get("open") or {}
+    starts, held = results.get("starts") or {}, results["open"].get("bedplate", {})
     ready = statistics.median(starts["new_ready_ms"]) if starts.get("new_ready_ms") else None
     wanted = [
         ("CPU per request, x bare hyper", 1.6, ratio(bare)),

@@ -27,7 +27,7 @@ struct Tally {
     deltas: u64,
 }
 
-/// Opens `count` streams, prints a line when each has had its first text, holds them until standard input
+/// Opens `count` streams, prints a line when each has had its first frame, holds them until standard input
 /// ends.
 pub(crate) async fn run(load: Load, count: usize) -> Result<Value, Box<dyn Error>> {
     let (load, tally, doors) =
@@ -72,7 +72,7 @@ async fn one(load: &Load, tally: &RefCell<Tally>, doors: &Semaphore, n: usize) -
         bytes.drain(..taken);
         let mut tally = tally.borrow_mut();
         tally.deltas += seen.deltas - before;
-        if seen.deltas > 0 && opening.take().is_some() {
+        if seen.frames > 0 && opening.take().is_some() {
             tally.open += 1;
         }
     }
