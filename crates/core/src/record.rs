@@ -86,7 +86,17 @@ pub struct CallRow {
     pub bytes_out: u64,
     /// What was changed in the request, in words: `requestMetadata +112 bytes`.
     pub edits: Vec<String>,
+    /// The caller's own pairs of request metadata.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metadata: Vec<(String, String)>,
+    /// How many pairs bedplate added to them: of [`STAMPS`], the first so many.
+    #[serde(default)]
+    pub stamped: u8,
 }
+
+/// The names of the pairs that bedplate adds to request metadata, in order of worth: what finds no room
+/// is left out from the end. Callers cannot use the prefix `bedplate:`.
+pub const STAMPS: [&str; 4] = ["bedplate:call", "bedplate:team", "bedplate:feature", "bedplate:env"];
 
 /// One upstream request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

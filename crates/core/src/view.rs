@@ -16,7 +16,7 @@ pub trait View: Send + Sync {
     fn max_tokens(&self) -> Option<u64>;
 
     /// Adds pairs to the request metadata that AWS writes into its invocation log, and keeps the
-    /// caller's own. Pairs that do not fit AWS's limits are left out, the last first.
+    /// caller's own, which are noted in `edits`; without any of ours it only reads. Pairs that do not fit AWS's limits are left out, the last first.
     ///
     /// # Errors
     /// `BP2002` when the caller uses a key that starts with `reserved`; `BP1205` when the caller's
@@ -42,6 +42,8 @@ pub struct Edits {
     pub headers: Vec<(&'static str, Bytes)>,
     /// What was done, in words, for the record.
     pub said: Vec<String>,
+    /// The caller's own pairs of request metadata, for the record.
+    pub metadata: Vec<(String, String)>,
 }
 
 /// `with` stands in place of `range`.

@@ -5,8 +5,9 @@ pub(crate) mod routes;
 use std::sync::Arc;
 
 use bedplate_core::call::{CallId, Operation};
+use bedplate_core::record::STAMPS;
 use bedplate_core::refusal::Refusal;
-use bedplate_core::view::Edits;
+use bedplate_core::view::{Edits, Stamped};
 
 use crate::admit::Admitted;
 use crate::provider::Provider;
@@ -28,31 +29,29 @@ pub(crate) fn compose(admitted: Admitted, routes: &Routes, record: &mut Record) 
     let provider = routes.provider(admitted.call.operation, &admitted.call.name)?;
     let target: Arc<str> = admitted.call.name.as_str().into();
     let mut edits = Edits::default();
-    if provider.facts().stamps && carries_metadata(admitted.call.operation) {
-        stamp(&admitted, record.id(), &mut edits)?;
+    if carries_metadata(admitted.call.operation) {
+        let stamped = stamp(&admitted, provider.facts().stamps, record.id(), &mut edits)?;
+        record.stamped(stamped, std::mem::take(&mut edits.metadata));
     }
     record.composed(&edits);
     Ok(Composed { admitted, provider, target, edits })
 }
 
 /// Writes team, feature, environment and call id into the request's metadata, so that AWS's own logs
-/// agree with ours.
-fn stamp(admitted: &Admitted, id: CallId, edits: &mut Edits) -> Result<(), Refusal> {
+/// agree with ours. Where a provider is not stamped the caller's pairs are still read: ours are never
+/// the caller's to write.
+fn stamp(admitted: &Admitted, stamps: bool, id: CallId, edits: &mut Edits) -> Result<Stamped, Refusal> {
     let p = &admitted.principal;
     let mut id_text = [0u8; uuid_len()];
     let id = id.0.as_hyphenated().encode_lower(&mut id_text);
-    // in order of worth: what finds no room is dropped from the end
-    let ours = [
-        ("bedplate:call", &*id),
-        ("bedplate:team", &p.team),
-        ("bedplate:feature", &p.feature),
-        ("bedplate:env", &p.environment),
-    ];
-    let stamped = admitted.call.body.view().stamp(&ours, RESERVED, edits)?;
+    let [call, team, feature, environment] = STAMPS;
+    let ours = [(call, &*id), (team, &p.team), (feature, &p.feature), (environment, &p.environment)];
+    let ours = if stamps { &ours[..] } else { &[] };
+    let stamped = admitted.call.body.view().stamp(ours, RESERVED, edits)?;
     if stamped.dropped > 0 {
         edits.said.push(format!("requestMetadata: {} of ours found no room", stamped.dropped));
     }
-    Ok(())
+    Ok(stamped)
 }
 
 const fn uuid_len() -> usize {

@@ -21,6 +21,8 @@ pub struct Books {
     pub wait: Duration,
     /// Records that are open, over all workers and snapshots.
     pub open: Arc<AtomicU64>,
+    /// The team of a caller who is not known: the empty string, made once.
+    pub nobody: Arc<str>,
 }
 
 /// Whether a record has a place in the ledger.

@@ -50,13 +50,26 @@ pub(crate) struct Lease {
     pub(crate) connected_in: Option<Duration>,
 }
 
-/// Why an exchange did not get an answer.
+/// A connection that broke before the head of an answer came.
 #[derive(Debug)]
-pub(crate) enum Lost {
-    /// No connection: nothing was sent.
-    Connect(io::Error),
-    /// The connection broke after the request may have been sent.
-    Broke(hyper::Error),
+pub(crate) struct Lost {
+    pub(crate) error: hyper::Error,
+    /// Nothing of the request had been written.
+    pub(crate) unsent: bool,
+}
+
+impl Lost {
+    /// Whether the other side closed the connection, as opposed to saying something that cannot be read.
+    pub(crate) fn closed(&self) -> bool {
+        let io = std::error::Error::source(&self.error).and_then(|e| e.downcast_ref::<io::Error>());
+        let reset = io.is_some_and(|e| {
+            matches!(
+                e.kind(),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted
+            )
+        });
+        reset || self.error.is_incomplete_message() || self.error.is_canceled() || self.error.is_closed()
+    }
 }
 
 impl Pool {
@@ -132,15 +145,11 @@ impl Pool {
 }
 
 impl Lease {
-    /// Sends a request. `Err` gives the request back when the connection turned out dead before
-    /// anything was sent: then a new one may be tried.
-    pub(crate) async fn send(
-        &mut self,
-        request: Request<Slices>,
-    ) -> Result<Response<Incoming>, (Lost, Option<Request<Slices>>)> {
+    /// Sends a request and waits for the head of its answer.
+    pub(crate) async fn send(&mut self, request: Request<Slices>) -> Result<Response<Incoming>, Lost> {
         self.sender.try_send_request(request).await.map_err(|mut e| {
-            let unsent = e.take_message();
-            (Lost::Broke(e.into_error()), unsent)
+            let unsent = e.take_message().is_some();
+            Lost { error: e.into_error(), unsent }
         })
     }
 
@@ -166,6 +175,7 @@ fn drive(connection: impl Future<Output = ()> + Send + 'static) {
 }
 
 /// A request body in slices, sent with vectored writes and never joined.
+#[derive(Clone)]
 pub(crate) struct Slices {
     left: u64,
     slices: VecDeque<Bytes>,

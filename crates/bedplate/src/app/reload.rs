@@ -56,6 +56,7 @@ impl Reload {
             prices: Arc::new(self.prices(settings)?),
             wait: Duration::from_secs(1),
             open: Arc::clone(&self.open),
+            nobody: Arc::from(""),
         };
         let pipeline = Pipeline {
             routes: Arc::new(Routes::new(providers)),

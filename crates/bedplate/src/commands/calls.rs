@@ -11,6 +11,7 @@ use bedplate_core::record::Outcome;
 use bedplate_core::refusal::Code;
 
 use super::runtime;
+use super::up::Stop;
 use crate::app::Offline;
 use crate::cli::{CallsCommand, ProjectArgs};
 use crate::exit::Failure;
@@ -65,6 +66,7 @@ async fn show(call_id: &str, args: &ProjectArgs) -> Result<(), Failure> {
 const AGAIN: Duration = Duration::from_millis(250);
 
 async fn tail(mut filter: CallFilter, lines: u32, follow: bool, args: &ProjectArgs) -> Result<(), Failure> {
+    let mut stop = Stop::listen()?;
     let ledger = ledger(args).await?;
     if args.format == Format::Human {
         say(page::HEAD)?;
@@ -84,7 +86,7 @@ async fn tail(mut filter: CallFilter, lines: u32, follow: bool, args: &ProjectAr
         }
         tokio::select! {
             () = tokio::time::sleep(AGAIN) => {}
-            () = super::up::stopped() => return Ok(()),
+            () = stop.asked() => return Ok(()),
         }
         calls = ledger.recent(&filter, 10_000).await?;
     }

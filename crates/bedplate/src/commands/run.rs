@@ -14,7 +14,7 @@ use bedplate_telemetry::call_log::Calls;
 use rustls_pki_types::CertificateDer;
 
 use super::runtime;
-use super::up::{FirstKey, ready, stopped, tracing, with_aws};
+use super::up::{FirstKey, Stop, ready, tracing, with_aws};
 use crate::app::{App, Offline};
 use crate::cli::RunArgs;
 use crate::exit::Failure;
@@ -31,7 +31,8 @@ struct Through {
 }
 
 pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
-    tracing();
+    // standard error belongs to the application
+    tracing("warn");
     let project = Project::open(&args.project.project)?;
     let mut settings = Settings::load(&project)?;
     if args.aws {
@@ -135,10 +136,11 @@ async fn child(command: &[String], through: &Through, project: &Project) -> Resu
     }
     let mut child =
         child.spawn().map_err(|e| Failure::usage(format!("`{program}` cannot be started: {e}")))?;
+    let mut stop = Stop::listen()?;
     let status = loop {
         tokio::select! {
             status = child.wait() => break status?,
-            () = stopped() => note("waiting for the application to stop"),
+            () = stop.asked() => note("waiting for the application to stop"),
         }
     };
     use std::os::unix::process::ExitStatusExt;

@@ -7,13 +7,13 @@ use bedplate_sim::{Config, Sim};
 use serde_json::json;
 
 use super::runtime;
-use super::up::{stopped, tracing};
+use super::up::{Stop, tracing};
 use crate::cli::SimArgs;
 use crate::exit::Failure;
 use crate::out::{self, Format, note, say};
 
 pub(crate) fn run(args: SimArgs) -> Result<ExitCode, Failure> {
-    tracing();
+    tracing("warn,bedplate=info");
     let mut config = match &args.config {
         None => Config::default(),
         Some(path) => {
@@ -26,6 +26,7 @@ pub(crate) fn run(args: SimArgs) -> Result<ExitCode, Failure> {
         config.time_scale = scale;
     }
     runtime()?.block_on(async {
+        let mut stop = Stop::listen()?;
         let sim =
             Sim::start(config, args.listen, None, SystemClock::shared()).await.map_err(Failure::usage)?;
         let endpoint = format!("http://{}", sim.addr());
@@ -50,7 +51,7 @@ pub(crate) fn run(args: SimArgs) -> Result<ExitCode, Failure> {
                 say("  export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1")?;
             }
         }
-        stopped().await;
+        stop.asked().await;
         note("stopping");
         sim.stop().await;
         Ok(ExitCode::SUCCESS)

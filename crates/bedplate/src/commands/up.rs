@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use bedplate_upstream::Kind;
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::runtime;
 use crate::app::{ADMIN_KEY, App, environment_region};
@@ -34,7 +34,7 @@ pub(crate) struct Ready {
 }
 
 pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Failure> {
-    tracing();
+    tracing("warn,bedplate=info");
     let project = Project::open(&args.project.project)?;
     let mut settings = Settings::load(&project)?;
     if args.aws {
@@ -49,17 +49,25 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Failure> {
     let runtime = runtime()?;
     runtime.block_on(async {
         let shutdown = settings.drain.shutdown.0;
+        // before anybody is told that we are ready: they may stop us at once
+        let mut stop = Stop::listen()?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(Failure::bug)?;
         let mut app = App::start(project, settings, runtime.handle()).await?;
         let ready = ready(&mut app).await?;
         match args.project.format {
             Format::Json => out::json(&ready)?,
             Format::Human => say(snippet::welcome(&ready))?,
         }
-        serve(&app).await?;
+        loop {
+            tokio::select! {
+                () = stop.asked() => break,
+                _ = hangup.recv() => app.reload().await,
+            }
+        }
         note("stopping: calls may end within the drain time; a second signal stops at once");
         tokio::select! {
             () = app.drain(shutdown) => Ok(ExitCode::SUCCESS),
-            () = stopped() => Ok(ExitCode::from(1)),
+            () = stop.asked() => Ok(ExitCode::from(1)),
         }
     })
 }
@@ -101,33 +109,31 @@ pub(crate) fn with_aws(settings: &mut Settings, project: &Project) -> Result<(),
     Ok(())
 }
 
-/// Waits for the signal to stop; `SIGHUP` reloads.
-async fn serve(app: &App) -> Result<(), Failure> {
-    let mut hangup = signal(SignalKind::hangup()).map_err(Failure::bug)?;
-    loop {
+/// SIGTERM and SIGINT, heard from the moment this is made.
+pub(crate) struct Stop {
+    term: Signal,
+    int: Signal,
+}
+
+impl Stop {
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let term = signal(SignalKind::terminate()).map_err(Failure::bug)?;
+        let int = signal(SignalKind::interrupt()).map_err(Failure::bug)?;
+        Ok(Self { term, int })
+    }
+
+    /// Waits for either.
+    pub(crate) async fn asked(&mut self) {
         tokio::select! {
-            () = stopped() => return Ok(()),
-            _ = hangup.recv() => app.reload().await,
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
         }
     }
 }
 
-/// SIGTERM or SIGINT.
-pub(crate) async fn stopped() {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        // without handlers the signals end the process by themselves
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-    }
-}
-
-/// Log lines of the process, on standard error; `BEDPLATE_LOG` sets what is said.
-pub(crate) fn tracing() {
+/// Log lines of the process, on standard error; `BEDPLATE_LOG` sets what is said, else `usual`.
+pub(crate) fn tracing(usual: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("BEDPLATE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,bedplate=info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual));
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }

@@ -209,6 +209,8 @@ pub(crate) fn answered(
             bytes_in: input * 4,
             bytes_out: output * 5,
             edits: vec!["requestMetadata +112 bytes".into()],
+            metadata: Vec::new(),
+            stamped: 4,
         },
         attempts: vec![attempt],
     }

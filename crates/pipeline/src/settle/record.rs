@@ -11,7 +11,7 @@ use bedplate_core::principal::Principal;
 use bedplate_core::record::{AttemptRow, AttemptTimings, CallRow, Ending, Outcome, Timings};
 use bedplate_core::refusal::{Code, Refusal};
 use bedplate_core::usage::{Usage, UsageBasis};
-use bedplate_core::view::Edits;
+use bedplate_core::view::{Edits, Stamped};
 use bedplate_cost::Ask as PriceAsk;
 
 use crate::call::Tags;
@@ -48,7 +48,7 @@ impl Record {
         for sink in &books.sinks {
             sink.begun();
         }
-        let nobody: Arc<str> = Arc::from("");
+        let nobody = Arc::clone(&books.nobody);
         let call = CallRow {
             id,
             admitted_at: at,
@@ -76,6 +76,8 @@ impl Record {
             bytes_in: 0,
             bytes_out: 0,
             edits: Vec::new(),
+            metadata: Vec::new(),
+            stamped: 0,
         };
         let outcome = Some(Box::new(Outcome { call, attempts: Vec::with_capacity(1) }));
         Self { id, books, began, admission, outcome, waited: 0, answered: None }
@@ -128,6 +130,13 @@ impl Record {
             call.team = Arc::clone(&principal.team);
             call.feature = Arc::clone(&principal.feature);
             call.environment = Arc::clone(&principal.environment);
+        });
+    }
+
+    pub(crate) fn stamped(&mut self, stamped: Stamped, metadata: Vec<(String, String)>) {
+        self.write(|call| {
+            call.stamped = u8::try_from(stamped.kept).unwrap_or(u8::MAX);
+            call.metadata = metadata;
         });
     }
 

@@ -82,6 +82,7 @@ impl House {
             prices: Arc::new(bedplate_cost::PriceBook::embedded()),
             wait: Duration::from_millis(200),
             open: Arc::new(AtomicU64::new(0)),
+            nobody: Arc::from(""),
         });
         let provider = Arc::new(Scripted { facts: facts(), script });
         let pipeline = Arc::new(Pipeline {

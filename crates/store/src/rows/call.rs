@@ -73,6 +73,10 @@ struct Detail<'a> {
     bytes_out: u64,
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     edits: Cow<'a, [String]>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    metadata: Cow<'a, [(String, String)]>,
+    #[serde(default)]
+    stamped: u8,
 }
 
 impl<'a> CallColumns<'a> {
@@ -120,6 +124,8 @@ fn detail(row: &CallRow) -> Result<String, sqlx::Error> {
         bytes_in: row.bytes_in,
         bytes_out: row.bytes_out,
         edits: Cow::from(&row.edits),
+        metadata: Cow::from(&row.metadata),
+        stamped: row.stamped,
     };
     serde_json::to_string(&detail).map_err(|e| sqlx::Error::Encode(e.into()))
 }
@@ -173,6 +179,8 @@ where
             bytes_in: detail.bytes_in,
             bytes_out: detail.bytes_out,
             edits: detail.edits.into_owned(),
+            metadata: detail.metadata.into_owned(),
+            stamped: detail.stamped,
         }))
     }
 }

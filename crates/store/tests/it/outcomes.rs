@@ -61,6 +61,8 @@ pub(crate) fn answered(ids: &dyn Ids, at: Timestamp) -> Outcome {
             bytes_in: 600,
             bytes_out: 700,
             edits: vec!["requestMetadata +112 bytes".into()],
+            metadata: Vec::new(),
+            stamped: 4,
         },
         attempts: vec![attempt(1, Usage::default(), 503), attempt(2, usage, 200)],
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bedplate_core::call::Operation;
 use bedplate_core::clock::Timestamp;
-use bedplate_core::record::{AttemptRow, CallRow, Outcome};
+use bedplate_core::record::{AttemptRow, CallRow, Outcome, STAMPS};
 use serde::Serialize;
 
 /// Stands for an account that is not known: AWS account ids have twelve digits.
@@ -24,7 +24,7 @@ pub(crate) struct Record<'a> {
     operation: &'static str,
     model_id: &'a str,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    request_metadata: BTreeMap<&'static str, Cow<'a, str>>,
+    request_metadata: BTreeMap<&'a str, Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_code: Option<Cow<'a, str>>,
     input: Input,
@@ -89,7 +89,7 @@ impl<'a> Record<'a> {
             },
             operation: call.operation.map_or("", Operation::name),
             model_id: &attempt.target,
-            request_metadata: stamped(call),
+            request_metadata: metadata(call),
             input: Input {
                 input_content_type: "application/json",
                 input_token_count: usage.input,
@@ -105,13 +105,15 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The pairs that bedplate stamps on requests. The caller's own are in the request only.
-fn stamped(call: &CallRow) -> BTreeMap<&'static str, Cow<'_, str>> {
-    let pairs = [
-        ("bedplate:team", Cow::from(&*call.team)),
-        ("bedplate:feature", Cow::from(&*call.feature)),
-        ("bedplate:env", Cow::from(&*call.environment)),
-        ("bedplate:call", Cow::from(call.id.to_string())),
+/// Request metadata as it was sent: the caller's own pairs, and those that bedplate stamped.
+fn metadata(call: &CallRow) -> BTreeMap<&str, Cow<'_, str>> {
+    let values = [
+        Cow::from(call.id.to_string()),
+        Cow::from(&*call.team),
+        Cow::from(&*call.feature),
+        Cow::from(&*call.environment),
     ];
-    pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+    let ours = STAMPS.into_iter().zip(values).take(call.stamped.into());
+    let theirs = call.metadata.iter().map(|(name, value)| (&**name, Cow::from(&**value)));
+    theirs.chain(ours).collect()
 }

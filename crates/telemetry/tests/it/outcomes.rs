@@ -52,6 +52,8 @@ pub(crate) fn answered() -> Outcome {
             bytes_in: 512,
             bytes_out: 2_048,
             edits: vec![],
+            metadata: Vec::new(),
+            stamped: 4,
         },
         attempts: vec![AttemptRow {
             n: 1,

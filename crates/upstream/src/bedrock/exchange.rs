@@ -116,8 +116,8 @@ impl Attempt {
         Ok(request)
     }
 
-    /// Sends; tries once more on a new connection when a kept one turns out dead before anything was
-    /// sent.
+    /// Sends; tries once more, on a new connection, when a kept one turns out to be dead: one that the
+    /// other side closed while it lay idle.
     async fn send(
         &mut self,
         host: &Host,
@@ -125,29 +125,28 @@ impl Attempt {
         request: Request<Slices>,
         deadlines: &Deadlines,
     ) -> Result<(Lease, Response<Incoming>), Wrong> {
-        let broke = |lost: Lost| match lost {
-            Lost::Connect(e) => (Code::Unreachable, format!("{}: {e}", host.authority)),
-            Lost::Broke(e) => (Code::BrokenAnswer, format!("{}: {}", host.authority, said(&e))),
-        };
+        let spare = lease.kept().then(|| request.clone());
+        let began = self.elapsed();
         self.sent = true;
-        let unsent = match lease.send(request).await {
+        let lost = match lease.send(request).await {
             Ok(response) => {
                 self.timings.connect = lease.connected_in.map(micros);
                 return Ok((lease, response));
             }
-            Err((_, Some(unsent))) if lease.kept() => unsent,
-            Err((lost, _)) => return Err(broke(lost)),
+            Err(lost) => lost,
         };
+        let dead = lost.unsent || (lost.closed() && self.elapsed() - began < DEAD);
+        let Some(again) = spare.filter(|_| dead) else { return Err(broke(host, &lost)) };
         self.sent = false;
         let mut lease = timeout_at(deadlines.connect, host.pool.connect())
             .await
             .map_err(|_| (Code::ConnectTimeout, format!("no connection to {}", host.authority)))?
-            .map_err(|e| broke(Lost::Connect(e)))?;
+            .map_err(|e| (Code::Unreachable, format!("{}: {e}", host.authority)))?;
         self.timings.connect = lease.connected_in.map(micros);
         self.sent = true;
-        match lease.send(unsent).await {
+        match lease.send(again).await {
             Ok(response) => Ok((lease, response)),
-            Err((lost, _)) => Err(broke(lost)),
+            Err(lost) => Err(broke(host, &lost)),
         }
     }
 
@@ -167,11 +166,18 @@ fn reads(ask: &Ask) -> bool {
     ask.operation.is_catalogue() || matches!(ask.operation, GetAsyncInvoke | ListAsyncInvokes)
 }
 
-fn said(e: &hyper::Error) -> String {
-    match std::error::Error::source(e) {
-        Some(cause) => format!("{e}: {cause}"),
-        None => e.to_string(),
-    }
+/// A kept connection that closes so soon (in microseconds) after a request was written had been closed
+/// before: no model answers, or fails, as fast. One that breaks later may have been worked on, and is
+/// not asked twice.
+const DEAD: u64 = 100_000;
+
+fn broke(host: &Host, lost: &Lost) -> Wrong {
+    let e = &lost.error;
+    let cause = match std::error::Error::source(e) {
+        Some(cause) => format!("{}: {e}: {cause}", host.authority),
+        None => format!("{}: {e}", host.authority),
+    };
+    (Code::BrokenAnswer, cause)
 }
 
 fn micros(d: Duration) -> u64 {

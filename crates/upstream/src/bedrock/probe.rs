@@ -82,7 +82,7 @@ impl Bedrock {
             }
         }
         let mut lease = self.control.pool.connect().await.map_err(|e| e.to_string())?;
-        let response = lease.send(request).await.map_err(|(lost, _)| format!("{lost:?}"))?;
+        let response = lease.send(request).await.map_err(|lost| lost.error.to_string())?;
         let date = response.headers().get(DATE).and_then(|v| v.to_str().ok()).and_then(parse_http_date);
         let status = response.status().as_u16();
         let body = Limited::new(response.into_body(), 1 << 20).collect().await.map_err(|e| e.to_string())?;

@@ -38,9 +38,10 @@ impl Member {
     ) -> Result<Stamped, Refusal> {
         let given = self.value.clone().filter(|range| self.text(range) != "null");
         let theirs = match &given {
-            Some(range) => keys("requestMetadata", self.text(range), reserved)?,
+            Some(range) => pairs("requestMetadata", self.text(range), reserved)?,
             None => Vec::new(),
         };
+        edits.metadata.clone_from(&theirs);
         let fitted = fit(ours, &theirs, usize::MAX);
         if fitted.stamped.kept > 0 {
             let (range, text) = match (&given, &self.value) {
@@ -84,7 +85,8 @@ impl Header {
                 .map_err(|_| bad_value(format!("the header `{METADATA_HEADER}` is not UTF-8")))?,
             None => "{}",
         };
-        let theirs = keys(METADATA_HEADER, given, reserved)?;
+        let theirs = pairs(METADATA_HEADER, given, reserved)?;
+        edits.metadata.clone_from(&theirs);
         let comma = if theirs.is_empty() { "" } else { "," };
         let room = HEADER.saturating_sub(given.chars().count() + comma.len());
         let fitted = fit(ours, &theirs, room);
@@ -110,7 +112,7 @@ struct Fitted {
 
 /// Writes as many of our pairs as there is room for, in order. Pairs whose key the caller has are left
 /// to the caller.
-fn fit(ours: &[(&str, &str)], theirs: &[String], room: usize) -> Fitted {
+fn fit(ours: &[(&str, &str)], theirs: &[(String, String)], room: usize) -> Fitted {
     let mut text = String::with_capacity(ours.iter().map(|(k, v)| k.len() + v.len() + 6).sum());
     let mut kept: [(usize, usize); PAIRS] = [(0, 0); PAIRS];
     let mut n = 0;
@@ -124,7 +126,7 @@ fn fit(ours: &[(&str, &str)], theirs: &[String], room: usize) -> Fitted {
         text.extend(allowed(key));
         let written = &text[start..];
         let taken = written.is_empty()
-            || theirs.iter().any(|k| k == written)
+            || theirs.iter().any(|(k, _)| k == written)
             || kept[..n].iter().any(|(from, to)| text[*from..*to] == *written);
         if taken {
             text.truncate(before);
@@ -153,14 +155,15 @@ fn allowed(text: &str) -> impl Iterator<Item = char> {
     })
 }
 
-/// The caller's keys, decoded.
-fn keys(place: &str, text: &str, reserved: &str) -> Result<Vec<String>, Refusal> {
-    let mut keys: Vec<String> = Vec::new();
+/// The caller's pairs, decoded.
+fn pairs(place: &str, text: &str, reserved: &str) -> Result<Vec<(String, String)>, Refusal> {
+    let mut pairs: Vec<(String, String)> = Vec::new();
     let (mut twice, mut strings) = (false, true);
     let read = json::each(text, &mut |key, value| {
-        twice |= keys.len() <= PAIRS && keys.iter().any(|k| k == key);
-        strings &= value.get().starts_with('"');
-        keys.push(key.to_owned());
+        twice |= pairs.len() <= PAIRS && pairs.iter().any(|(k, _)| k == key);
+        let value = json::string(value.get());
+        strings &= value.is_some();
+        pairs.push((key.to_owned(), value.unwrap_or_default().into_owned()));
     });
     match read {
         Err(Fault::NotAnObject) => return Err(bad_value(format!("`{place}` is not an object of strings"))),
@@ -169,15 +172,16 @@ fn keys(place: &str, text: &str, reserved: &str) -> Result<Vec<String>, Refusal>
         Ok(()) if twice => return Err(bad_body(Fault::Twice("requestMetadata key"))),
         Ok(()) => {}
     }
-    let ours =
-        |key: &String| key.get(..reserved.len()).is_some_and(|start| start.eq_ignore_ascii_case(reserved));
-    if !reserved.is_empty() && keys.iter().any(ours) {
+    let ours = |(key, _): &(String, String)| {
+        key.get(..reserved.len()).is_some_and(|start| start.eq_ignore_ascii_case(reserved))
+    };
+    if !reserved.is_empty() && pairs.iter().any(ours) {
         return Err(Refusal::new(
             Code::ReservedMetadata,
             format!("`{place}` uses keys that start with `{reserved}`, which bedplate reserves"),
         ));
     }
-    Ok(keys)
+    Ok(pairs)
 }
 
 #[cfg(test)]
