@@ -55,8 +55,11 @@ enum Command {
     /// Print the page of an error code
     #[command(after_help = "Example:\n  bedplate explain BP1003")]
     Explain {
-        /// BP and four digits
+        /// BP and four digits, or the digits alone
         code: String,
+        /// How results are printed
+        #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+        format: Format,
     },
     /// Run the Bedrock simulator alone
     #[command(after_help = "Example:\n  bedplate sim --listen 127.0.0.1:9000 --config faults.toml")]
@@ -272,7 +275,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Calls(command) => commands::calls::run(command),
         Command::Check(args) => commands::check::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
-        Command::Explain { code } => commands::explain::run(&code),
+        Command::Explain { code, format } => commands::explain::run(&code, format),
         Command::Sim(args) => commands::sim::run(args),
         Command::Conformance(args) => commands::conformance::run(&args),
         Command::Config(ConfigCommand::Schema) => commands::schema::run(),

@@ -1,5 +1,10 @@
 //! `bedplate.toml`: each section belongs to the crate that uses it.
 
+mod document;
+mod nearest;
+mod paths;
+mod problems;
+
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -15,6 +20,7 @@ use bedplate_upstream::Kind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::document::Document;
 use crate::exit::Failure;
 use crate::project::Project;
 
@@ -84,28 +90,40 @@ impl Settings {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(e) => return Err(Failure::usage(format!("`{}` cannot be read: {e}", path.display()))),
         };
-        let settings = Self::read(&text).map_err(|e| Failure::usage(format!("{}:{e}", path.display())))?;
-        let problems = settings.problems(&project.dir);
-        if problems.is_empty() {
-            return Ok(settings);
-        }
-        let lines: Vec<String> = problems.iter().map(|p| format!("{}: {p}", path.display())).collect();
-        Err(Failure::usage(lines.join("\n")))
+        let mut settings = Self::examine(&text, &project.dir).map_err(|problems| {
+            let lines: Vec<String> = problems.iter().map(|p| format!("{}:{p}", path.display())).collect();
+            Failure::usage(lines.join("\n"))
+        })?;
+        settings.resolve(&project.dir);
+        Ok(settings)
     }
 
-    /// Parses; the error is `LINE:COLUMN: what is wrong`, with the nearest right name.
-    pub(crate) fn read(text: &str) -> Result<Self, String> {
-        let mut settings: Self = toml::from_str(text).map_err(|e| {
-            let at = e.span().map_or(0, |s| s.start);
-            let before = text.get(..at).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
-            let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-            format!("{line}:{column}: {}", with_nearest(e.message()))
-        })?;
-        if settings.provider.is_empty() {
-            settings.provider.push(simulated());
+    /// Parses and looks for problems; each is `LINE:COLUMN: what is wrong`.
+    fn examine(text: &str, project: &Path) -> Result<Self, Vec<String>> {
+        let mut document = Document::parse(text);
+        let settings = document.read().map(Self::with_a_provider);
+        for problem in settings.iter().flat_map(|settings| settings.problems(project)) {
+            let keys: Vec<Vec<&str>> = problem.keys.iter().map(|key| key.split('.').collect()).collect();
+            document.note(&keys, problem.said);
         }
-        Ok(settings)
+        let problems = document.problems();
+        settings.filter(|_| problems.is_empty()).ok_or(problems)
+    }
+
+    /// Parses alone.
+    #[cfg(test)]
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        let mut document = Document::parse(text);
+        let settings = document.read().map(Self::with_a_provider);
+        let problems = document.problems();
+        settings.filter(|_| problems.is_empty()).ok_or_else(|| problems.join("\n"))
+    }
+
+    fn with_a_provider(mut self) -> Self {
+        if self.provider.is_empty() {
+            self.provider.push(simulated());
+        }
+        self
     }
 
     /// The sections that telemetry reads, with paths that stand for themselves.
@@ -123,55 +141,6 @@ impl Settings {
         }
         bedplate_telemetry::Config { log, metrics: self.metrics.clone(), emf, traces: self.traces.clone() }
     }
-
-    /// What is wrong although it could be parsed.
-    pub(crate) fn problems(&self, project: &Path) -> Vec<String> {
-        let mut problems = Vec::new();
-        if let Err(e) = self.operations.build() {
-            problems.push(e);
-        }
-        let listen = &self.listen;
-        if listen.data == listen.control && listen.data.port() != 0 {
-            problems.push(format!("`[listen]`: data and control cannot share {}", listen.data));
-        }
-        if listen.tls.mode == tls::Mode::Files {
-            for (name, file) in [("certificate", &listen.tls.certificate), ("key", &listen.tls.key)] {
-                match file {
-                    None => problems.push(format!("`[listen.tls]` with mode `files` needs `{name}`")),
-                    Some(file) if !project.join(file).exists() => {
-                        problems
-                            .push(format!("`[listen.tls] {name}`: there is no file `{}`", file.display()));
-                    }
-                    Some(_) => {}
-                }
-            }
-        }
-        let mut names = std::collections::BTreeSet::new();
-        for provider in &self.provider {
-            let name = &provider.name;
-            let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-            if name.is_empty() || !plain {
-                problems.push(format!("`[[provider]] name`: `{name}` is not letters, digits, `-` and `_`"));
-            }
-            if !names.insert(name) {
-                problems.push(format!("`[[provider]]`: two are named `{name}`"));
-            }
-            let account = &provider.account;
-            if !account.is_empty() && (account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit())) {
-                problems
-                    .push(format!("`[[provider]] account` of `{name}`: `{account}` is not twelve digits"));
-            }
-            if provider.kind == Kind::Sim && (provider.bearer.is_some() || provider.role_arn.is_some()) {
-                problems.push(format!("`[[provider]]` `{name}`: the simulator takes no credentials"));
-            }
-        }
-        if let Some(file) = &self.prices.overrides
-            && !project.join(file).exists()
-        {
-            problems.push(format!("`[prices] overrides`: there is no file `{}`", file.display()));
-        }
-        problems
-    }
 }
 
 /// The provider of a project that names none: money is never spent by surprise.
@@ -179,25 +148,10 @@ pub(crate) fn simulated() -> bedplate_upstream::Config {
     bedplate_upstream::Config::named("sim", Kind::Sim)
 }
 
-/// Adds "did you mean" to serde's list of what it expected.
-fn with_nearest(message: &str) -> String {
-    let message = message.trim();
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let Some(wrong) = quoted.next() else { return message.to_owned() };
-    if !message.starts_with("unknown ") {
-        return message.to_owned();
-    }
-    let nearest = quoted.min_by_key(|name| strsim::damerau_levenshtein(wrong, name));
-    match nearest {
-        Some(name) if strsim::damerau_levenshtein(wrong, name) <= 3 => {
-            format!("{message}; did you mean `{name}`?")
-        }
-        _ => message.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use bedplate_core::setting::SecretRef;
+
     use super::*;
 
     #[test]
@@ -217,10 +171,34 @@ mod tests {
 
     #[test]
     fn every_problem_is_said_at_once() {
-        let settings = Settings::read(
-            "[operations]\nallow = [\"Converse\"]\n[[provider]]\nname = \"a\"\nkind = \"bedrock\"\naccount = \"12\"\n",
-        )
-        .unwrap();
-        assert_eq!(settings.problems(Path::new(".")).len(), 2);
+        let text = "[operations]\nallow = [\"Converse\", \"GetAsyncInvoke\", \"Convers\"]\n[listen.tls]\nmode = \"files\"\nkey = \"no.pem\"\n[timeout]\nidle = \"y\"\n[[provider]]\nname = \"a\"\nkind = \"bedrok\"\n[[provider]]\nname = \"b\"\nkind = \"bedrock\"\naccount = \"12\"\n";
+        let found = Settings::examine(text, Path::new(".")).unwrap_err();
+        let places: Vec<&str> = found.iter().map(|p| p.split(": ").next().unwrap()).collect();
+        assert_eq!(places, ["2:10", "2:40", "3:1", "5:7", "7:8", "10:8", "14:11"], "{found:#?}");
+    }
+
+    #[test]
+    fn what_was_left_out_is_not_missed() {
+        let text = "[listen]\ncontrol = \"127.0.0.1:8080\"\ndata = 7\n[listen.tls]\nmode = \"files\"\nkey = 1\ncertificate = 2\n";
+        let found = Settings::examine(text, Path::new(".")).unwrap_err();
+        assert_eq!(found.len(), 3, "{found:#?}");
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_project() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[store]\nledger = { postgres = { file = \"url\" } }\n[[provider]]\nname = \"a\"\nkind = \"bedrock\"\nca_file = \"ca.pem\"\nbearer = { file = \"bearer\" }\n[traces]\nca_file = \"/etc/ca.pem\"\nheaders = { a = { file = \"h\" }, b = { env = \"B\" } }\n[sim]\nbearer_tokens = [{ file = \"t\" }]\ncredentials = [{ access_key_id = \"A\", secret_access_key = { file = \"s\" } }]\n";
+        std::fs::write(folder.path().join("bedplate.toml"), text).unwrap();
+        let project = Project::open(folder.path()).unwrap();
+        let s = Settings::load(&project).unwrap();
+        let file = |name: &str| SecretRef::File(project.dir.join(name));
+        assert_eq!(s.provider[0].ca_file, Some(project.dir.join("ca.pem")));
+        assert_eq!(s.provider[0].bearer, Some(file("bearer")));
+        assert_eq!(s.store.ledger, bedplate_store::LedgerConfig::Postgres(file("url")));
+        assert_eq!(s.traces.ca_file, Some("/etc/ca.pem".into()));
+        assert_eq!(s.traces.headers["a"], file("h"));
+        assert_eq!(s.traces.headers["b"], SecretRef::Env("B".into()));
+        assert_eq!(s.sim.bearer_tokens, [file("t")]);
+        assert_eq!(s.sim.credentials[0].secret_access_key, file("s"));
     }
 }

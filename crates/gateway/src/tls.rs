@@ -38,7 +38,8 @@ pub enum Mode {
     /// Plain HTTP.
     #[default]
     Off,
-    /// A certificate made once for localhost and this machine's addresses: for development.
+    /// A certificate made once for `localhost`, `bedplate.localhost`, 127.0.0.1 and ::1, and for no
+    /// other name or address: for development.
     SelfSigned,
     /// From files; a changed file is taken up without restart.
     Files,

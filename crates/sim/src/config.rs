@@ -90,7 +90,9 @@ pub enum Auth {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Credential {
+    /// What a signature names: `AKIAEXAMPLEEXAMPLE22`.
     pub access_key_id: String,
+    /// Where the secret access key is that the signature is checked with.
     pub secret_access_key: SecretRef,
 }
 
@@ -218,6 +220,7 @@ pub enum FaultKind {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GuardrailSetting {
+    /// The identifier that requests name, alone or at the end of its ARN.
     pub id: String,
     /// Versions beside `DRAFT`.
     #[serde(default)]
@@ -237,8 +240,10 @@ pub struct GuardrailSetting {
     /// Whether prompt attacks in the input block the call.
     #[serde(default)]
     pub prompt_attack: bool,
+    /// What is answered in place of the model when the input is blocked.
     #[serde(default)]
     pub blocked_input: Option<String>,
+    /// What is answered in place of the model's text when that is blocked.
     #[serde(default)]
     pub blocked_output: Option<String>,
 }
@@ -247,7 +252,9 @@ pub struct GuardrailSetting {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TopicSetting {
+    /// How assessments name it.
     pub name: String,
+    /// A text that has one of these in it, as whole words, is about the topic.
     pub phrases: Vec<String>,
 }
 
@@ -257,6 +264,7 @@ pub struct TopicSetting {
 pub struct ApplicationProfile {
     /// The last part of its ARN, twelve characters.
     pub id: String,
+    /// The name that listings of profiles show.
     pub name: String,
     /// The foundation model or system profile id it copies.
     pub model: String,

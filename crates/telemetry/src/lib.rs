@@ -50,6 +50,7 @@ use crate::traces::{Traces, TracesConfig, TracesError};
 pub struct LogConfig {
     /// Where the call log goes.
     pub calls: Calls,
+    /// The log of model invocations, in the form of Bedrock's own.
     pub invocation: InvocationLogConfig,
     /// Calls that may wait to be written, for each of the two logs.
     pub queue: usize,

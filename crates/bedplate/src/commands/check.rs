@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cli::ProjectArgs;
 use crate::exit::Failure;
-use crate::out::{self, Format, say};
+use crate::out::{self, Format, note, say};
 use crate::project::Project;
 use crate::settings::Settings;
 
@@ -32,7 +32,11 @@ pub(crate) fn run(args: &ProjectArgs) -> Result<ExitCode, Failure> {
             out::json(&json!({ "ok": false, "problems": e.said.lines().collect::<Vec<_>>() }))?;
             Ok(e.code())
         }
-        (Format::Human, Err(e)) => Err(e),
+        (Format::Human, Err(e)) => {
+            // a problem a line, each beginning with its place, as editors and CI read them
+            note(&e.said);
+            Ok(e.code())
+        }
     }
 }
 

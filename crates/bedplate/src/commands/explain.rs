@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use bedplate_core::refusal::Code;
+use serde_json::json;
 
 use crate::exit::Failure;
-use crate::out::say;
+use crate::out::{self, Format, say};
 
 macro_rules! pages {
     ($($code:ident = $file:literal),* $(,)?) => {
@@ -50,14 +51,24 @@ pages! {
     Bug = "BP9001",
 }
 
-pub(crate) fn run(code: &str) -> Result<ExitCode, Failure> {
+pub(crate) fn run(code: &str, format: Format) -> Result<ExitCode, Failure> {
     let Ok(code) = code.parse::<Code>() else {
         let known: Vec<String> = Code::ALL.iter().map(Code::to_string).collect();
         return Err(
             Failure::usage(format!("there is no code `{code}`")).hint(format!("Codes: {}", known.join(", ")))
         );
     };
-    say(page(code).trim_end())?;
+    let page = page(code).trim_end();
+    match format {
+        Format::Human => say(page)?,
+        Format::Json => out::json(&json!({
+            "code": code,
+            "summary": code.summary(),
+            "stage": code.stage(),
+            "fault": code.fault(),
+            "page": page,
+        }))?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 

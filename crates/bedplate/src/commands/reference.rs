@@ -230,7 +230,7 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let sample = std::fs::read_to_string(root.join("examples/bedplate.toml")).unwrap();
         let settings = Settings::read(&sample).unwrap();
-        assert_eq!(settings.problems(&root.join("examples")), [""; 0]);
+        assert_eq!(settings.problems(&root.join("examples")), []);
         let json = |settings: &Settings| serde_json::to_value(settings).unwrap();
         assert_eq!(json(&settings), json(&Settings::read("").unwrap()), "the sample shows the defaults");
         for (name, _) in members(schemars::schema_for!(Settings).as_value()) {
@@ -253,11 +253,8 @@ mod tests {
 
     #[test]
     fn every_key_says_what_it_means() {
-        const BY_NAME: [&str; 6] =
-            ["`access_key_id`", "`id`", "`name`", "`phrases`", "`blocked_input`", "`blocked_output`"];
         let page = page().unwrap();
-        let silent = page.lines().filter(|line| line.ends_with("|  |") && !line.contains("| section"));
-        let silent: Vec<_> = silent.filter(|line| !BY_NAME.iter().any(|name| line.contains(name))).collect();
+        let silent: Vec<_> = page.lines().filter(|line| line.ends_with("|  |")).collect();
         assert_eq!(silent, [""; 0]);
     }
 }

@@ -1,0 +1,99 @@
+//! What is wrong with settings although they could be parsed.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use bedplate_gateway::tls;
+use bedplate_pipeline::OperationsConfig;
+use bedplate_upstream::Kind;
+
+use super::Settings;
+
+/// A problem, and the keys it is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Problem {
+    /// `provider.0.account`; the first gives the place.
+    pub(super) keys: Vec<String>,
+    pub(super) said: String,
+}
+
+impl Settings {
+    /// Everything that can be found without starting.
+    pub(crate) fn problems(&self, project: &Path) -> Vec<Problem> {
+        let mut found = Found { project, problems: Vec::new() };
+        self.listen_problems(&mut found);
+        self.provider_problems(&mut found);
+        for (n, name) in self.operations.allow.iter().enumerate() {
+            if let Err(said) = (OperationsConfig { allow: vec![name.clone()] }).build() {
+                found.add(&[&format!("operations.allow.{n}")], said);
+            }
+        }
+        if let Some(file) = &self.prices.overrides {
+            found.file_must_exist("prices.overrides", "`[prices] overrides`", file);
+        }
+        found.problems
+    }
+
+    fn listen_problems(&self, found: &mut Found<'_>) {
+        let listen = &self.listen;
+        if listen.data == listen.control && listen.data.port() != 0 {
+            found.add(
+                &["listen.data", "listen.control"],
+                format!("`[listen]`: data and control cannot share {}", listen.data),
+            );
+        }
+        if listen.tls.mode != tls::Mode::Files {
+            return;
+        }
+        for (name, file) in [("certificate", &listen.tls.certificate), ("key", &listen.tls.key)] {
+            let key = format!("listen.tls.{name}");
+            match file {
+                None => found.add(&[&key], format!("`[listen.tls]` with mode `files` needs `{name}`")),
+                Some(file) => found.file_must_exist(&key, &format!("`[listen.tls] {name}`"), file),
+            }
+        }
+    }
+
+    fn provider_problems(&self, found: &mut Found<'_>) {
+        let mut names = BTreeSet::new();
+        for (n, provider) in self.provider.iter().enumerate() {
+            let key = |key: &str| format!("provider.{n}.{key}");
+            let name = &provider.name;
+            let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+            if name.is_empty() || !plain {
+                let said = format!("`[[provider]] name`: `{name}` is not letters, digits, `-` and `_`");
+                found.add(&[&key("name")], said);
+            }
+            if !names.insert(name) {
+                found.add(&[&key("name")], format!("`[[provider]]`: two are named `{name}`"));
+            }
+            let account = &provider.account;
+            if !account.is_empty() && (account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit())) {
+                let said = format!("`[[provider]] account` of `{name}`: `{account}` is not twelve digits");
+                found.add(&[&key("account")], said);
+            }
+            if provider.kind == Kind::Sim && (provider.bearer.is_some() || provider.role_arn.is_some()) {
+                let wrong = if provider.bearer.is_some() { "bearer" } else { "role_arn" };
+                let said = format!("`[[provider]]` `{name}`: the simulator takes no credentials");
+                found.add(&[&key(wrong)], said);
+            }
+        }
+    }
+}
+
+struct Found<'a> {
+    project: &'a Path,
+    problems: Vec<Problem>,
+}
+
+impl Found<'_> {
+    fn add(&mut self, keys: &[&str], said: String) {
+        self.problems.push(Problem { keys: keys.iter().map(|&key| key.to_owned()).collect(), said });
+    }
+
+    fn file_must_exist(&mut self, key: &str, label: &str, file: &Path) {
+        if !self.project.join(file).exists() {
+            self.add(&[key], format!("{label}: there is no file `{}`", file.display()));
+        }
+    }
+}
