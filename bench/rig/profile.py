@@ -25,7 +25,7 @@ def profile(tools, stream, seconds, top, keep):
         # copying them costs more than the work that is measured
         stacks = ["--call-graph", "dwarf,16384"] if keep else []
         record = subprocess.Popen(
-            [perf, "record", "-q", "-e", "cpu-clock", "-F", "997" if keep else "4999", *stacks, "-p", str(plate.pids()[0]),
+            [perf, "record", "-q", "-e", "cpu-clock", "-F", "997" if keep else "1999", *stacks, "-p", str(plate.pids()[0]),
              "-o", str(data), "--", "sleep", str(seconds)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )

@@ -149,7 +149,8 @@ impl Worker {
         let _ = tcp.set_nodelay(true);
         let gateway = Arc::clone(&self.gateway);
         let head_timeout = gateway.snapshot.load().limits.head_timeout.0;
-        let service = hyper::service::service_fn(move |request| Arc::clone(&gateway).serve(request));
+        // boxed, so that a connection that streams or idles does not keep the room of a whole call
+        let service = hyper::service::service_fn(move |request| Box::pin(Arc::clone(&gateway).serve(request)));
         let mut http = Builder::new(TokioExecutor::new());
         http.http1()
             .timer(TokioTimer::new())
