@@ -133,6 +133,11 @@ impl Operation {
         matches!(self, Self::StartAsyncInvoke | Self::GetAsyncInvoke | Self::ListAsyncInvokes)
     }
 
+    /// Whether it only reads: it is a `GET`, and takes no body.
+    pub fn reads(self) -> bool {
+        self.is_catalogue() || matches!(self, Self::GetAsyncInvoke | Self::ListAsyncInvokes)
+    }
+
     /// Whether it belongs to the service `bedrock` (catalogue) instead of `bedrock-runtime`.
     pub fn is_catalogue(self) -> bool {
         matches!(

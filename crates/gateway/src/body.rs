@@ -59,7 +59,6 @@ pub(crate) async fn read(
     if hint.lower() > most {
         return Err(too_large(most));
     }
-    held.take(hint.lower(), held_most)?;
     let reading = async {
         let mut whole = BytesMut::new();
         let mut first = Bytes::new();

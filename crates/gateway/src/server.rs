@@ -127,14 +127,15 @@ impl Worker {
             }
         };
         drop(listener);
-        let _ = tokio::time::timeout(bound.unwrap_or_default(), open.shutdown()).await;
+        let until = tokio::time::Instant::now() + bound.unwrap_or_default();
+        let _ = tokio::time::timeout_at(until, open.shutdown()).await;
         // streams whose caller is gone are still being read and settled
         let settled = async {
             while self.gateway.snapshot.load().books.open.load(Ordering::Relaxed) > 0 {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        let _ = tokio::time::timeout(bound.unwrap_or_default(), settled).await;
+        let _ = tokio::time::timeout_at(until, settled).await;
     }
 
     #[expect(
@@ -150,7 +151,8 @@ impl Worker {
         let gateway = Arc::clone(&self.gateway);
         let head_timeout = gateway.snapshot.load().limits.head_timeout.0;
         // boxed, so that a connection that streams or idles does not keep the room of a whole call
-        let service = hyper::service::service_fn(move |request| Box::pin(Arc::clone(&gateway).serve(request)));
+        let service =
+            hyper::service::service_fn(move |request| Box::pin(Arc::clone(&gateway).serve(request)));
         let mut http = Builder::new(TokioExecutor::new());
         http.http1()
             .timer(TokioTimer::new())
@@ -159,15 +161,20 @@ impl Worker {
             .pipeline_flush(true);
         http.http2()
             .timer(TokioTimer::new())
+            .keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_timeout(Duration::from_secs(20))
             .max_concurrent_streams(250)
             .max_header_list_size(64 * 1024)
             .adaptive_window(true);
         let watcher = open.watcher();
         match self.tls.clone() {
             None => {
-                let serving = watcher.watch(http.serve_connection(TokioIo::new(tcp), service).into_owned());
                 tokio::spawn(async move {
-                    let _ = serving.await;
+                    if tokio::time::timeout(head_timeout, first_words(&tcp)).await.is_err() {
+                        return;
+                    }
+                    let serving = http.serve_connection(TokioIo::new(tcp), service).into_owned();
+                    let _ = watcher.watch(serving).await;
                     drop(place);
                 });
             }
@@ -181,6 +188,21 @@ impl Worker {
                     drop(place);
                 });
             }
+        }
+    }
+}
+
+/// Waits until a client has said enough to tell HTTP/1 from HTTP/2; what follows has timers of its own.
+async fn first_words(tcp: &TcpStream) {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut said = [0u8; 24];
+    loop {
+        match tcp.peek(&mut said).await {
+            Ok(n) if n > 0 && n < PREFACE.len() && said.get(..n) == PREFACE.get(..n) => {
+                // a part of the preface: look again when more may have come
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            _ => return,
         }
     }
 }

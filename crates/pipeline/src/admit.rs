@@ -60,6 +60,15 @@ fn authorize(call: &Call, allowed: &[Operation]) -> Result<(), Refusal> {
             format!("the operation {op} is not allowed here: an operator can add it to `[operations] allow`"),
         ));
     }
+    if op == Operation::StartAsyncInvoke && !call.key.models.is_empty() {
+        return Err(Refusal::new(
+            Code::ModelNotAllowed,
+            format!(
+                "key {} may call certain models only, and {op} names its model where it is not checked",
+                call.key.id
+            ),
+        ));
+    }
     if names_a_model(op) && !call.key.allows_model(&call.name) {
         return Err(Refusal::new(
             Code::ModelNotAllowed,

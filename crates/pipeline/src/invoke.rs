@@ -36,6 +36,7 @@ pub(crate) async fn invoke(
         operation: call.operation,
         max_tokens: call.body.view().max_tokens(),
         body_bytes: call.body.content().len() as u64,
+        sent: Arc::default(),
         deadlines: Deadlines::starting_now(&timeouts),
         drain,
     };
@@ -51,6 +52,7 @@ pub(crate) async fn invoke(
         body: composed.edits.apply(call.body.content()),
         sha256: call.body.sha256(&composed.edits),
         target: composed.target,
+        sent: Arc::clone(&attempting.sent),
     };
     let attempt = composed.provider.attempt(ask, attempting.deadlines.clone());
     let (result, attempting, mut record) = InFlight::new(attempt, attempting, record).await;

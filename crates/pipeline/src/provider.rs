@@ -4,6 +4,7 @@
 //! composition root builds providers from configuration.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 
 use bedplate_core::BoxFuture;
@@ -52,6 +53,8 @@ pub struct Ask {
     pub sha256: [u8; 32],
     /// The model or profile that is called.
     pub target: Arc<str>,
+    /// To be set just before anything is sent: a request that never left is not worth draining.
+    pub sent: Arc<AtomicBool>,
 }
 
 /// What came back, good or bad: an upstream's error is an answer too.

@@ -115,7 +115,7 @@ impl Journal {
             pending: shared.settled.load(Ordering::Acquire).saturating_sub(done.rows),
             taken: shared.all.saturating_sub(shared.places.available_permits() as u64),
             places: shared.all,
-            written: done.rows - shared.rejected.load(Ordering::Relaxed),
+            written: done.rows.saturating_sub(shared.rejected.load(Ordering::Relaxed)),
             rejected: shared.rejected.load(Ordering::Relaxed),
         }
     }

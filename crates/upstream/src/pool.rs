@@ -33,6 +33,8 @@ pub(crate) struct Pool {
     shards: Vec<Mutex<Vec<Idle>>>,
     /// One permit a connection, open or idle.
     places: Arc<Semaphore>,
+    /// Calls that wait for a place.
+    waiting: AtomicUsize,
 }
 
 struct Idle {
@@ -75,7 +77,8 @@ impl Lost {
 impl Pool {
     pub(crate) fn new(connector: Connector, clock: Arc<dyn Clock>, connections: usize) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { connector, clock, shards, places: Arc::new(Semaphore::new(connections)) }
+        let places = Arc::new(Semaphore::new(connections));
+        Self { connector, clock, shards, places, waiting: AtomicUsize::new(0) }
     }
 
     /// A kept connection that still lives, or a new one.
@@ -94,7 +97,8 @@ impl Pool {
         let place = match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => place,
             Err(_) => {
-                // idle connections of other threads hold places too: let the oldest go
+                // from now on connections are let go instead of kept; those that lie idle hold places too
+                let _waiting = Waiting::begin(&self.waiting);
                 self.drop_idle();
                 Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?
             }
@@ -114,7 +118,7 @@ impl Pool {
 
     /// Keeps a connection whose answer has been read.
     pub(crate) fn give_back(&self, lease: Lease) {
-        if lease.sender.is_closed() {
+        if lease.sender.is_closed() || self.waiting.load(Ordering::SeqCst) > 0 {
             return;
         }
         let idle = Idle { sender: lease.sender, since: self.clock.tick(), place: lease.place };
@@ -141,6 +145,22 @@ impl Pool {
 
     fn shard(&self) -> &Mutex<Vec<Idle>> {
         &self.shards[shard_of_thread() % SHARDS]
+    }
+}
+
+/// Counts a waiting call for as long as it waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

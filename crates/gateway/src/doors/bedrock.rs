@@ -46,6 +46,9 @@ pub(crate) async fn read(
     let asked = gateway.clock.tick();
     let (bytes, held) = body::read(incoming, &snapshot.limits, &gateway.bodies).await?;
     record.body_read(bytes.len(), gateway.clock.tick().since(asked));
+    if route.operation.reads() && !bytes.is_empty() {
+        return Err(Refusal::new(Code::BadBody, format!("{} takes no body", route.operation)));
+    }
 
     let headers = upstream_headers(&parts, tags.trace.as_ref(), record);
     let body = Body::read(route.operation, &route.name, bytes, &headers)?;

@@ -6,6 +6,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bedplate_core::BoxFuture;
@@ -26,6 +27,8 @@ pub(crate) struct Attempting {
     pub(crate) operation: Operation,
     pub(crate) max_tokens: Option<u64>,
     pub(crate) body_bytes: u64,
+    /// Whether anything has been sent.
+    pub(crate) sent: Arc<AtomicBool>,
     pub(crate) deadlines: Deadlines,
     pub(crate) drain: Drain,
 }
@@ -38,24 +41,34 @@ pub(crate) struct InFlight {
     held: Unsettled,
 }
 
-/// A record whose attempt is under way. Dropped (the worker ended before the drain did) it settles the
-/// attempt as one that was let go.
-pub(crate) struct Unsettled(Option<(Attempting, Record)>);
+/// A record whose attempt is under way, and its stream once that has begun. Dropped (the worker ended
+/// before the drain did) it settles with what was heard until then.
+pub(crate) struct Unsettled {
+    held: Option<(Attempting, Record)>,
+    flow: Option<Box<dyn Flow>>,
+}
 
 impl Unsettled {
     pub(crate) fn new(attempting: Attempting, record: Record) -> Self {
-        Self(Some((attempting, record)))
+        Self { held: Some((attempting, record)), flow: None }
+    }
+
+    pub(crate) fn streaming(attempting: Attempting, record: Record, flow: Box<dyn Flow>) -> Self {
+        Self { held: Some((attempting, record)), flow: Some(flow) }
     }
 
     fn take(&mut self) -> Option<(Attempting, Record)> {
-        self.0.take()
+        self.held.take()
     }
 }
 
 impl Drop for Unsettled {
     fn drop(&mut self) {
-        if let Some((attempting, mut record)) = self.0.take() {
-            record.attempt_abandoned(&attempting);
+        if let Some((attempting, mut record)) = self.held.take() {
+            match self.flow.take() {
+                Some(flow) => record.attempt_metered(&attempting, flow.metered()),
+                None => record.attempt_abandoned(&attempting),
+            }
             record.finish(Ending::Abandoned, CLIENT_CLOSED, None);
         }
     }
@@ -83,8 +96,12 @@ impl Future for InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if let Some(attempt) = self.attempt.take() {
-            let held = Unsettled(self.held.take());
+        let Some(attempt) = self.attempt.take() else { return };
+        let Some((attempting, record)) = self.held.take() else { return };
+        let sent = attempting.sent.load(Ordering::Relaxed);
+        let held = Unsettled::new(attempting, record);
+        // what never left is not sent for nobody
+        if sent {
             detach(drain_attempt(attempt, held));
         }
     }
@@ -103,14 +120,14 @@ pub(crate) fn detach(work: impl Future<Output = ()> + Send + 'static) {
 }
 
 async fn drain_attempt(attempt: Attempt, mut held: Unsettled) {
-    let Some((attempting, _)) = &held.0 else { return };
+    let Some((attempting, _)) = &held.held else { return };
     let until = now() + attempting.drain.bound;
     let answer = tokio::time::timeout_at(until.min(attempting.deadlines.total), attempt).await;
     let Some((attempting, mut record)) = held.take() else { return };
     match answer {
         Ok(Ok(Answer { body: AnswerBody::Stream(flow), status, request_id, timings, .. })) => {
             record.attempt_answered(status, request_id, None, timings);
-            drain_flow(flow, Unsettled::new(attempting, record), until).await;
+            drain_flow(Unsettled::streaming(attempting, record, flow), until).await;
         }
         Ok(Ok(answer)) => {
             record.finish_whole(&attempting, answer, Some(Ending::Abandoned));
@@ -126,15 +143,12 @@ async fn drain_attempt(attempt: Attempt, mut held: Unsettled) {
     }
 }
 
-/// Reads a stream to its end, or until the bound, and settles.
-pub(crate) async fn drain_flow(mut flow: Box<dyn Flow>, mut held: Unsettled, until: tokio::time::Instant) {
+/// Reads a stream to its end, or until the bound; dropping what is held settles it.
+pub(crate) async fn drain_flow(mut held: Unsettled, until: tokio::time::Instant) {
+    let Some(flow) = &mut held.flow else { return };
     let end = async { while let Some(Ok(_)) = std::future::poll_fn(|cx| flow.poll_piece(cx)).await {} };
     // however it ends, what was counted stands; without usage it is an estimate
     let _ = tokio::time::timeout_at(until, end).await;
-    let metered = flow.metered();
-    let Some((attempting, mut record)) = held.take() else { return };
-    record.attempt_metered(&attempting, metered);
-    record.finish(Ending::Abandoned, CLIENT_CLOSED, None);
 }
 
 /// What nginx made customary for a caller who hung up.

@@ -29,6 +29,8 @@ struct Open {
     /// Set lazily: not moved for each piece, only looked at again when it fires.
     timer: Pin<Box<Sleep>>,
     last_piece: Instant,
+    /// Nothing has come since the upstream was last asked.
+    waiting: bool,
     began: bool,
     exception: Option<String>,
 }
@@ -38,7 +40,16 @@ impl Outflow {
         let last_piece = now();
         let first_look = (last_piece + attempting.deadlines.idle).min(attempting.deadlines.total);
         let timer = Box::pin(tokio::time::sleep_until(first_look));
-        let open = Open { flow, attempting, record, timer, last_piece, began: false, exception: None };
+        let open = Open {
+            flow,
+            attempting,
+            record,
+            timer,
+            last_piece,
+            waiting: false,
+            began: false,
+            exception: None,
+        };
         Self { open: Some(Box::new(open)) }
     }
 
@@ -46,7 +57,14 @@ impl Outflow {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Refusal>>> {
         let Some(open) = self.open.as_mut() else { return Poll::Ready(None) };
         match open.flow.poll_piece(cx) {
-            Poll::Ready(Some(Ok(piece))) => Poll::Ready(Some(Ok(open.forward(piece)))),
+            Poll::Ready(Some(Ok(piece))) => {
+                let piece = open.forward(piece);
+                if open.last_piece > open.attempting.deadlines.total {
+                    self.end(Some(Code::TotalTimeout));
+                    return Poll::Ready(Some(Err(Refusal::of(Code::TotalTimeout))));
+                }
+                Poll::Ready(Some(Ok(piece)))
+            }
             Poll::Ready(Some(Err(broke))) => {
                 let refusal = Refusal::of(broke.code).because(broke.cause);
                 self.end(Some(refusal.code));
@@ -84,6 +102,7 @@ impl Open {
     fn forward(&mut self, piece: Piece) -> Bytes {
         // one reading of the clock a piece serves the idle timer and the record
         self.last_piece = now();
+        self.waiting = false;
         if !self.began {
             self.began = true;
             self.record.first_byte();
@@ -100,6 +119,10 @@ impl Open {
 
     /// The deadline that has passed, if one has; else sets the timer to the next.
     fn overdue(&mut self, cx: &mut Context<'_>) -> Option<Code> {
+        // a caller who paused is not the upstream standing still
+        if !std::mem::replace(&mut self.waiting, true) {
+            self.last_piece = now();
+        }
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = now();
             let (idle, total) =
@@ -125,7 +148,7 @@ impl Drop for Outflow {
             record.finish(Ending::Abandoned, CLIENT_CLOSED, None);
         } else {
             let until = (now() + attempting.drain.bound).min(attempting.deadlines.total);
-            detach(drain_flow(flow, Unsettled::new(attempting, record), until));
+            detach(drain_flow(Unsettled::streaming(attempting, record, flow), until));
         }
     }
 }

@@ -189,8 +189,11 @@ impl Record {
 
     /// The attempt was let go before it answered.
     pub(crate) fn attempt_abandoned(&mut self, attempting: &Attempting) {
-        self.attempt_answered(0, None, None, AttemptTimings::default());
-        self.attempt(attempting, None, Used::unheard(attempting));
+        if self.answered.is_none() {
+            self.attempt_answered(0, None, None, AttemptTimings::default());
+        }
+        let sent = attempting.sent.load(Ordering::Relaxed);
+        self.attempt(attempting, None, if sent { Used::unheard(attempting) } else { Used::nothing() });
     }
 
     /// The attempt is over and this is what it used.
@@ -216,6 +219,10 @@ impl Record {
             AnswerBody::Whole(content, metered) => (content, metered),
             AnswerBody::Stream(flow) => (Content::default(), flow.metered()),
         };
+        let mut metered = metered;
+        if metered.usage.is_none() {
+            metered.output_bytes = content.len() as u64;
+        }
         self.first_byte();
         self.sent(content.len());
         self.attempt_answered(status, request_id, error.clone(), timings);
@@ -361,7 +368,9 @@ impl Used {
             (None, false) if op.by_permission() && !failed => (Usage::default(), UsageBasis::Unmetered),
             (None, _) => (Usage::default(), UsageBasis::None),
         };
-        Self { usage, basis, tier: metered.tier, all: basis != UsageBasis::Unmetered }
+        // of an answer in one piece it is not known how much of it is text: its cost is unknown
+        let guessed = basis == UsageBasis::Estimated && !op.streams();
+        Self { usage, basis, tier: metered.tier, all: basis != UsageBasis::Unmetered && !guessed }
     }
 }
 

@@ -252,7 +252,11 @@ impl Provider for Scripted {
         &self.facts
     }
 
-    fn attempt(self: Arc<Self>, _: Ask, deadlines: Deadlines) -> BoxFuture<'static, Result<Answer, Failed>> {
+    fn attempt(
+        self: Arc<Self>,
+        ask: Ask,
+        deadlines: Deadlines,
+    ) -> BoxFuture<'static, Result<Answer, Failed>> {
         let failed = |code, sent| Failed {
             code,
             cause: "as scripted".into(),
@@ -261,6 +265,7 @@ impl Provider for Scripted {
             timings: AttemptTimings::default(),
         };
         Box::pin(async move {
+            ask.sent.store(!matches!(self.script, Script::Fails { sent: false, .. }), Ordering::Relaxed);
             match self.script.clone() {
                 Script::Whole { after, status } => {
                     sleep(after).await;

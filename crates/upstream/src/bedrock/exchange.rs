@@ -1,6 +1,7 @@
 //! One request and the beginning of its answer, phase by phase.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bedplate_core::clock::Tick;
@@ -44,6 +45,7 @@ impl Attempt {
     async fn run(&mut self, ask: Ask, deadlines: &Deadlines) -> Result<Answer, Wrong> {
         let provider = Arc::clone(&self.provider);
         let host = if ask.operation.is_catalogue() { &provider.control } else { &provider.runtime };
+        let sent = Arc::clone(&ask.sent);
         let body_len = ask.body.iter().map(bytes::Bytes::len).sum();
         let asked = answer::Asked {
             operation: ask.operation,
@@ -58,7 +60,7 @@ impl Attempt {
             .map_err(|e| (Code::Unreachable, format!("{}: {e}", host.authority)))?;
         let streams = asked.operation.streams();
         let answering = async {
-            let (lease, response) = self.send(host, lease, request, deadlines).await?;
+            let (lease, response) = self.send(host, lease, request, deadlines, &sent).await?;
             self.timings.first_byte = Some(self.elapsed());
             answer::read(self, lease, response, asked).await
         };
@@ -81,7 +83,7 @@ impl Attempt {
             path.push_str(&ask.query);
         }
         let uri = Uri::try_from(path).map_err(|e| bug(e.into()))?;
-        let method = if ask.body.is_empty() && reads(&ask) { Method::GET } else { Method::POST };
+        let method = if ask.operation.reads() { Method::GET } else { Method::POST };
         let mut request = Request::new(Slices::new(ask.body));
         *request.method_mut() = method;
         *request.uri_mut() = uri;
@@ -124,8 +126,10 @@ impl Attempt {
         mut lease: Lease,
         request: Request<Slices>,
         deadlines: &Deadlines,
+        sent: &AtomicBool,
     ) -> Result<(Lease, Response<Incoming>), Wrong> {
         let spare = lease.kept().then(|| request.clone());
+        sent.store(true, Ordering::Relaxed);
         let began = self.elapsed();
         self.sent = true;
         let lost = match lease.send(request).await {
@@ -136,6 +140,7 @@ impl Attempt {
             Err(lost) => lost,
         };
         let dead = lost.unsent || (lost.closed() && self.elapsed() - began < DEAD);
+        self.sent = !lost.unsent;
         let Some(again) = spare.filter(|_| dead) else { return Err(broke(host, &lost)) };
         self.sent = false;
         let mut lease = timeout_at(deadlines.connect, host.pool.connect())
@@ -146,7 +151,10 @@ impl Attempt {
         self.sent = true;
         match lease.send(again).await {
             Ok(response) => Ok((lease, response)),
-            Err(lost) => Err(broke(host, &lost)),
+            Err(lost) => {
+                self.sent = !lost.unsent;
+                Err(broke(host, &lost))
+            }
         }
     }
 
@@ -160,12 +168,6 @@ impl Attempt {
     }
 }
 
-/// Catalogue reads and the like have no body and are `GET`.
-fn reads(ask: &Ask) -> bool {
-    use bedplate_core::call::Operation::{GetAsyncInvoke, ListAsyncInvokes};
-    ask.operation.is_catalogue() || matches!(ask.operation, GetAsyncInvoke | ListAsyncInvokes)
-}
-
 /// A kept connection that closes so soon (in microseconds) after a request was written had been closed
 /// before: no model answers, or fails, as fast. One that breaks later may have been worked on, and is
 /// not asked twice.
@@ -177,7 +179,7 @@ fn broke(host: &Host, lost: &Lost) -> Wrong {
         Some(cause) => format!("{}: {e}: {cause}", host.authority),
         None => format!("{}: {e}", host.authority),
     };
-    (Code::BrokenAnswer, cause)
+    (if lost.unsent { Code::Unreachable } else { Code::BrokenAnswer }, cause)
 }
 
 fn micros(d: Duration) -> u64 {

@@ -42,7 +42,15 @@ impl Credentials {
             None => None,
             Some(value) => Some(value.to_str().map_err(|_| bad(&"Authorization header is not ASCII text."))?),
         };
-        if let Some(token) = authorization.and_then(bearer).or_else(|| api_key(parts)) {
+        if parts.headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
+            return Err(bad(&"More than one Authorization header."));
+        }
+        // an API key counts only where there is nothing else
+        let token = match authorization {
+            Some(value) => bearer(value),
+            None => api_key(parts),
+        };
+        if let Some(token) = token {
             return Ok(Self::token(token));
         }
         match Claim::read(authorization, parts.uri.query().unwrap_or_default()) {
@@ -91,7 +99,9 @@ impl Credentials {
         if token && auth.session_token == SessionToken::Refuse {
             return Err(Refusal::of(Code::SessionToken));
         }
-        in_time(&signed_at, claim.expires_secs, now, auth)
+        // AWS's generator makes tokens of twelve hours at most
+        let most = if matches!(self, Self::Generated(_)) { 12 * 3600 } else { u64::MAX };
+        in_time(&signed_at, claim.expires_secs.map(|secs| secs.min(most)), now, auth)
     }
 
     pub(super) fn evidence(
