@@ -204,7 +204,7 @@ def need(program, package):
     if path:
         return path
     note(f"bench: installing {package}")
-    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    sudo = ["sudo", "-n"] if os.geteuid() != 0 and shutil.which("sudo") else []
     apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
     subprocess.run([*sudo, *apt, "update"], check=False, stdout=subprocess.DEVNULL)
     done = subprocess.run([*sudo, *apt, "install", "-y", "--no-install-recommends", package], stdout=subprocess.DEVNULL)

@@ -37,6 +37,8 @@ def profile(tools, stream, seconds, top, keep):
     finally:
         plate.forget()
         upstream.stop()
+    if not data.exists() or not data.stat().st_size:
+        raise measure.Failed("perf records nothing here; see /proc/sys/kernel/perf_event_paranoid, or use valgrind --tool=callgrind")
     count = got["deltas"] if stream else got["requests"]
     each = got["cpu_s"] * 1e6 / max(count, 1)
     print(f"{count:,} {unit}s, {each:.1f} µs CPU each\n")

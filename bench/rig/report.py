@@ -60,7 +60,7 @@ def requests_table(rows):
         pair = lambda key: f"{show(m(key, 'p50_ms'))} / {show(m(key, 'p99_ms'))}"
         busy = max((m(f"c{c}", "busy") or 0 for c in (16, 64)), default=0)
         noise = max((w.get("noise", 0) for key in ("c1", "c16", "c64", "c256", "q1000") for w in quiet_rounds(rounds, key)), default=0)
-        bad = sum(w.get("bad", 0) + w.get("unsent", 0) for r in rounds for w in r.values() if isinstance(w, dict))
+        bad = sum(w.get("bad", 0) for r in rounds for w in r.values() if isinstance(w, dict))
         out.append([
             name, show(mine, 1), over(nginx), over(bare), *(show(m(f"c{c}", "rps"), 0) for c in (1, 16, 64, 256)),
             f"{busy * 100:.0f}%" if mine else "-", pair("c1"), pair("c64"), pair("q1000"),
