@@ -1,5 +1,6 @@
 """Processes pinned to cores, what they use, and how quiet the machine is."""
 
+import atexit
 import os
 import re
 import resource
@@ -77,6 +78,8 @@ class Process:
             argv, core, cwd=cwd, env={**os.environ, **(env or {})},
             stdin=subprocess.DEVNULL, stdout=stdout or self._log, stderr=self._log,
         )
+        # also when the one who started it fails before it can hold on to it
+        atexit.register(self.stop)
 
     def pids(self):
         return tree(self.child.pid)
