@@ -34,6 +34,9 @@ pub(crate) struct Ready {
 }
 
 pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Failure> {
+    // Measured: huge pages cost 18 MiB at rest and 24 KiB for each open stream, and gain nothing. Not
+    // in `bedplate run`, whose child would inherit it. Where the kernel has none there is nothing to do.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     tracing("warn,bedplate=info");
     let project = Project::open(&args.project.project)?;
     let mut settings = Settings::load(&project)?;
