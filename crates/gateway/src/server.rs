@@ -154,7 +154,11 @@ impl Worker {
         let service =
             hyper::service::service_fn(move |request| Box::pin(Arc::clone(&gateway).serve(request)));
         let mut http = Builder::new(TokioExecutor::new());
-        http.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).max_headers(100);
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(head_timeout)
+            .max_headers(100)
+            .pipeline_flush(true);
         http.http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(Duration::from_secs(30))
