@@ -167,10 +167,16 @@ impl Worker {
             .max_header_list_size(64 * 1024)
             .adaptive_window(true);
         let watcher = open.watcher();
+        let mut stopped = self.stopped.clone();
         match self.tls.clone() {
             None => {
                 tokio::spawn(async move {
-                    if tokio::time::timeout(head_timeout, first_words(&tcp)).await.is_err() {
+                    // a client that has said nothing does not hold up a drain
+                    let said = tokio::select! {
+                        said = tokio::time::timeout(head_timeout, first_words(&tcp)) => said.is_ok(),
+                        _ = stopped.wait_for(Option::is_some) => false,
+                    };
+                    if !said {
                         return;
                     }
                     let serving = http.serve_connection(TokioIo::new(tcp), service).into_owned();
