@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use bedplate_core::usage::Unit;
 use foldhash::fast::FixedState;
 
@@ -58,13 +59,17 @@ impl PriceBook {
     pub fn with_overrides(&self, text: &str) -> Result<Self, BadPrices> {
         let mut book = Book::clone(&self.0);
         read::overrides(text, &mut book)?;
-        if !book.version.ends_with("+overrides") {
-            book.version = format!("{}+overrides", book.version).into();
-        }
+        let hash = digest(&SHA256, text.as_bytes());
+        let short = hash.as_ref().iter().take(4).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        book.version = match book.version.split_once('+') {
+            None => format!("{}+overrides.{short}", book.version).into(),
+            Some(_) => format!("{}.{short}", book.version).into(),
+        };
         Ok(Self(Arc::new(book)))
     }
 
-    /// `2026-11-22`, the day the list was made; with `+overrides` when an operator's file changed it.
+    /// `2026-11-22`, the day the list was made; `2026-11-22+overrides.9f86d081` when an operator's file
+    /// stands over it: the file's SHA-256 begins so.
     pub fn version(&self) -> Arc<str> {
         Arc::clone(&self.0.version)
     }

@@ -48,13 +48,25 @@ impl Parts {
     /// While one provider has credentials, those of another may fail.
     fn credentials(&self) -> Vec<Part> {
         let states = self.reload.credentials();
-        let any = states.iter().any(|(_, state)| *state == CredentialsState::Ready);
+        let any = states.iter().any(|(_, state)| state.usable());
         let part = |(name, state): (String, CredentialsState)| {
             let name = format!("credentials {name}");
             let part = match state {
                 CredentialsState::Ready => Part::ok(name),
+                // calls are signed, but not for ever: said in time, and no reason to send them elsewhere
+                CredentialsState::Stale { until: None, said } => {
+                    Part::failing(name, None, format!("they cannot be renewed, and are used on: {said}"))
+                }
+                CredentialsState::Stale { until: Some(until), said } => {
+                    let said = format!("they cannot be renewed, and are used until {until}: {said}");
+                    Part::failing(name, None, said)
+                }
                 CredentialsState::Pending => {
                     Part::failing(name, None, "the credential chain has not answered yet")
+                }
+                CredentialsState::Expired { at, said } => {
+                    let said = format!("they expired and cannot be renewed: {said}");
+                    Part::failing(name, Some(at), said)
                 }
                 CredentialsState::Failed(said) => Part::failing(name, None, said),
             };

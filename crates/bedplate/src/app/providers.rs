@@ -104,7 +104,8 @@ impl Providers {
 
     /// How each provider stands with its credentials.
     pub(super) fn credentials(&self) -> Vec<(String, CredentialsState)> {
-        let of = |b: &Built| (b.provider.facts().name.to_string(), b.credentials.state());
+        let now = self.clock.now();
+        let of = |b: &Built| (b.provider.facts().name.to_string(), b.credentials.state(now));
         self.built.lock().iter().map(of).collect()
     }
 

@@ -32,7 +32,7 @@ fn an_operators_price_stands_over_the_lists() {
         contentPolicyUnits = 0.00012
         "#,
     );
-    assert_eq!(&*book.version(), "2026-11-22+overrides");
+    assert!(book.version().starts_with("2026-11-22+overrides."), "{}", book.version());
     let oss = "openai.gpt-oss-120b-1:0";
     let usage = tokens(1_000_000, 0, 0, 0, 1_000_000);
     assert_eq!(cost(&book, oss, "us-east-1", "", &usage), Cost::Known(Nanos(1_123_456_000)));
@@ -47,6 +47,18 @@ fn an_operators_price_stands_over_the_lists() {
     // the embedded book is as it was
     assert_eq!(&*PriceBook::embedded().version(), "2026-11-22");
     assert!(PriceBook::embedded().entry(own).is_none());
+}
+
+#[test]
+fn a_version_says_which_file_it_was() {
+    // what `sha256sum` begins with
+    assert_eq!(&*with("").version(), "2026-11-22+overrides.e3b0c442");
+    let (cheap, dear) =
+        ("[models.\"m.x\"]\nprice = { input = 1 }", "[models.\"m.x\"]\nprice = { input = 2 }");
+    assert_ne!(with(cheap).version(), with(dear).version());
+    assert_eq!(with(cheap).version(), with(cheap).version());
+    let both = with(cheap).with_overrides(dear).unwrap();
+    assert!(both.version().starts_with(&format!("{}.", with(cheap).version())), "{}", both.version());
 }
 
 #[test]

@@ -1,33 +1,48 @@
 //! Credentials for AWS: given, or from the standard chain, renewed in the background.
 //!
 //! The chain may ask an instance-metadata service that is not there, for seconds. So it runs off the
-//! ready path and off the calls: a call takes what is there, and waits only when nothing came yet.
+//! ready path and off the calls: a call takes what is there, and waits only when nothing came yet or
+//! what came has expired. A pair is used until it expires, however renewal fares, and never after.
+
+mod renewal;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use aws_credential_types::provider::ProvideCredentials;
 use bedplate_core::clock::{Clock, Timestamp};
 use bedplate_core::secret::Secret;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
+use self::renewal::{Chain, Renewal};
 use crate::config::Config;
 
 /// A key pair to sign with.
-#[derive(Debug)]
+#[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Pair {
     pub(crate) access_key_id: String,
     pub(crate) secret_access_key: Secret,
     pub(crate) session_token: Option<Secret>,
+    /// When AWS stops taking it; `None` when that was not said.
+    expires_at: Option<Timestamp>,
 }
 
 /// The current pair, and how the last attempt to get one went.
 #[derive(Clone)]
 pub struct Credentials {
     current: Arc<ArcSwapOption<Pair>>,
-    state: watch::Receiver<CredentialsState>,
+    looked: watch::Receiver<Looked>,
+    /// Asks for a look at once.
+    wake: Arc<Notify>,
+}
+
+/// How the last look for a pair ended.
+#[derive(Clone, Debug)]
+enum Looked {
+    NotYet,
+    Found,
+    /// The chain's own words.
+    Failed(String),
 }
 
 /// How things stand with credentials, for people.
@@ -36,163 +51,125 @@ pub enum CredentialsState {
     /// The chain has not answered yet.
     Pending,
     Ready,
-    /// The chain's own words.
+    /// There is a pair, used until it expires; renewing it fails, in the chain's own words.
+    Stale {
+        until: Option<Timestamp>,
+        said: String,
+    },
+    /// The pair has expired, and there is no other.
+    Expired {
+        at: Timestamp,
+        said: String,
+    },
+    /// There never was a pair. The chain's own words.
     Failed(String),
+}
+
+impl CredentialsState {
+    /// Whether calls can be signed.
+    pub fn usable(&self) -> bool {
+        matches!(self, Self::Ready | Self::Stale { .. })
+    }
 }
 
 impl Credentials {
     /// A pair that never changes.
     pub fn fixed(access_key_id: String, secret_access_key: Secret) -> Self {
-        let pair = Pair { access_key_id, secret_access_key, session_token: None };
-        let (_, state) = watch::channel(CredentialsState::Ready);
-        Self { current: Arc::new(ArcSwapOption::from_pointee(pair)), state }
+        let pair = Pair { access_key_id, secret_access_key, session_token: None, expires_at: None };
+        let (_, looked) = watch::channel(Looked::Found);
+        Self { current: Arc::new(ArcSwapOption::from_pointee(pair)), looked, wake: Arc::default() }
     }
 
     /// The standard chain (environment, profile files, web identity, container, instance), with the
     /// profile and role of `config`. Renewed on `runtime` until the last clone is dropped.
     pub fn chain(config: &Config, clock: Arc<dyn Clock>, runtime: &Handle) -> Self {
-        let (told, state) = watch::channel(CredentialsState::Pending);
-        let current = Arc::new(ArcSwapOption::const_empty());
-        let renewal = Renewal {
-            current: Arc::clone(&current),
-            told,
-            clock,
-            profile: config.profile.clone(),
-            role: config.role_arn.clone(),
-            region: config.region.clone(),
-        };
-        runtime.spawn(renewal.run());
-        Self { current, state }
+        Self::renewed(Chain::of(config), clock, runtime)
     }
 
-    pub fn state(&self) -> CredentialsState {
-        self.state.borrow().clone()
+    fn renewed(source: impl renewal::Source, clock: Arc<dyn Clock>, runtime: &Handle) -> Self {
+        let (told, looked) = watch::channel(Looked::NotYet);
+        let current = Arc::new(ArcSwapOption::const_empty());
+        let wake = Arc::new(Notify::new());
+        let renewal = Renewal::new(source, Arc::clone(&current), told, Arc::clone(&wake), clock);
+        runtime.spawn(renewal.run());
+        Self { current, looked, wake }
+    }
+
+    /// Looks for a newer pair now, instead of when it is due. What there is goes on being used.
+    pub fn renew(&self) {
+        self.wake.notify_one();
+    }
+
+    pub fn state(&self, now: Timestamp) -> CredentialsState {
+        let looked = self.looked.borrow().clone();
+        match (self.current.load().as_deref(), looked) {
+            (None, Looked::Failed(said)) => CredentialsState::Failed(said),
+            (None, _) => CredentialsState::Pending,
+            (Some(pair), looked) => match (pair.expired(now), looked) {
+                (Some(at), Looked::Failed(said)) => CredentialsState::Expired { at, said },
+                (Some(at), _) => CredentialsState::Expired { at, said: UNRENEWED.into() },
+                (None, Looked::Failed(said)) => CredentialsState::Stale { until: pair.expires_at, said },
+                (None, _) => CredentialsState::Ready,
+            },
+        }
     }
 
     /// How things stand once the chain has answered.
-    pub async fn settled(&self) -> CredentialsState {
-        let mut state = self.state.clone();
-        match state.wait_for(|s| *s != CredentialsState::Pending).await {
-            Ok(settled) => settled.clone(),
-            Err(_) => self.state(),
-        }
+    pub async fn settled(&self, now: Timestamp) -> CredentialsState {
+        let mut looked = self.looked.clone();
+        let _ = looked.wait_for(|looked| !matches!(looked, Looked::NotYet)).await;
+        self.state(now)
     }
 
     /// The pair to use now; waits while the chain has not answered.
     ///
     /// # Errors
-    /// The chain's own words when it found nothing.
-    pub(crate) async fn get(&self) -> Result<Arc<Pair>, String> {
-        if let Some(pair) = self.current.load_full() {
-            return Ok(pair);
+    /// The chain's own words when it found nothing, or nothing newer than a pair that has expired.
+    pub(crate) async fn get(&self, now: Timestamp) -> Result<Arc<Pair>, String> {
+        match self.current.load_full() {
+            Some(pair) if pair.expired(now).is_none() => Ok(pair),
+            _ => self.wait(now).await,
         }
-        let mut state = self.state.clone();
-        let settled = state.wait_for(|s| *s != CredentialsState::Pending).await;
-        let said = match settled.as_deref() {
-            Ok(CredentialsState::Failed(said)) => said.clone(),
-            Ok(_) => String::new(),
-            Err(_) => "the search for credentials has stopped".into(),
-        };
-        drop(settled);
-        self.current.load_full().ok_or(said)
     }
-}
 
-struct Renewal {
-    current: Arc<ArcSwapOption<Pair>>,
-    told: watch::Sender<CredentialsState>,
-    clock: Arc<dyn Clock>,
-    profile: Option<String>,
-    role: Option<String>,
-    region: String,
-}
-
-impl Renewal {
-    async fn run(self) {
-        let provider = self.provider().await;
+    async fn wait(&self, now: Timestamp) -> Result<Arc<Pair>, String> {
+        let mut looked = self.looked.clone();
         loop {
-            let wait = match provider.provide_credentials().await {
-                Ok(found) => self.take(&found),
-                Err(e) => {
-                    let said = said(&e);
-                    tracing::warn!("no AWS credentials: {said}");
-                    // a pair that has not expired is better than none
-                    self.told.send_replace(CredentialsState::Failed(said));
-                    Duration::from_secs(10)
-                }
+            // from here on every answer counts as a change, also one that comes before we wait
+            looked.mark_unchanged();
+            let last = looked.borrow().clone();
+            let expired = match self.current.load_full() {
+                None => None,
+                Some(pair) => match pair.expired(now) {
+                    None => return Ok(pair),
+                    at => at,
+                },
             };
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = self.told.closed() => return,
+            match (expired, last) {
+                (Some(at), Looked::Failed(said)) => {
+                    return Err(format!("the AWS credentials expired at {at} and cannot be renewed: {said}"));
+                }
+                (None, Looked::Failed(said)) => return Err(said),
+                // this machine slept past their end: the look that is due comes now
+                (Some(_), _) => self.renew(),
+                (None, _) => {}
+            }
+            if looked.changed().await.is_err() {
+                return Err("the search for credentials has stopped".into());
             }
         }
     }
+}
 
-    async fn provider(&self) -> Arc<dyn ProvideCredentials> {
-        let region = aws_config::Region::new(self.region.clone());
-        let mut loader = aws_config::defaults(aws_config::BehaviorVersion::latest()).region(region);
-        if let Some(profile) = &self.profile {
-            loader = loader.profile_name(profile);
-        }
-        let config = loader.load().await;
-        if let Some(role) = &self.role {
-            let assumed = aws_config::sts::AssumeRoleProvider::builder(role)
-                .session_name("bedplate")
-                .configure(&config);
-            return Arc::new(assumed.build().await);
-        }
-        match config.credentials_provider() {
-            Some(provider) => Arc::new(provider),
-            None => Arc::new(Nothing),
-        }
-    }
+/// What is said of an expired pair before its renewal has failed.
+const UNRENEWED: &str = "they have not been renewed yet";
 
-    /// Publishes a pair; gives the time until the next look.
-    fn take(&self, found: &aws_credential_types::Credentials) -> Duration {
-        let expires_at = found.expiry().and_then(|at| {
-            let since = at.duration_since(std::time::UNIX_EPOCH).ok()?;
-            Some(Timestamp(i64::try_from(since.as_micros()).ok()?))
-        });
-        let same = self.current.load().as_ref().is_some_and(|old| {
-            old.access_key_id == found.access_key_id()
-                && old.secret_access_key.expose() == found.secret_access_key()
-                && old.session_token.as_ref().map(Secret::expose) == found.session_token()
-        });
-        if !same {
-            self.current.store(Some(Arc::new(Pair {
-                access_key_id: found.access_key_id().to_owned(),
-                secret_access_key: Secret::new(found.secret_access_key()),
-                session_token: found.session_token().map(Secret::new),
-            })));
-        }
-        self.told.send_replace(CredentialsState::Ready);
-        // five minutes before they expire, at least every ten: files and roles change under us
-        let until = expires_at.map_or(600, |at| at.secs() - self.clock.now().secs() - 300);
-        Duration::from_secs(u64::try_from(until).unwrap_or(5).clamp(5, 600))
+impl Pair {
+    /// The moment it expired, when that has come.
+    fn expired(&self, now: Timestamp) -> Option<Timestamp> {
+        self.expires_at.filter(|at| *at <= now)
     }
 }
 
-/// The whole chain of causes: the first alone says only that something failed.
-fn said(e: &dyn std::error::Error) -> String {
-    let mut said = e.to_string();
-    let mut cause = e.source();
-    while let Some(e) = cause {
-        said.push_str(": ");
-        said.push_str(&e.to_string());
-        cause = e.source();
-    }
-    said
-}
-
-#[derive(Debug)]
-struct Nothing;
-
-impl ProvideCredentials for Nothing {
-    fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        let none = aws_credential_types::provider::error::CredentialsError::not_loaded_no_source();
-        aws_credential_types::provider::future::ProvideCredentials::ready(Err(none))
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,7 @@ impl Signer {
         sha256: &[u8; 32],
         now: Timestamp,
     ) -> Result<(), String> {
-        let pair = self.credentials.get().await?;
+        let pair = self.credentials.get(now).await?;
         let at = amz_date(now);
         let derived = self.derived(&pair, &at);
         let headers = request.headers_mut();

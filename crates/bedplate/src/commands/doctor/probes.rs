@@ -105,12 +105,12 @@ async fn provider(config: &Config, runtime: &Handle) -> Vec<Finding> {
         Some(_) => Credentials::fixed(String::new(), bedplate_core::secret::Secret::default()),
         None => Credentials::chain(&config, Arc::clone(&clock), runtime),
     };
-    match tokio::time::timeout(CHAIN, credentials.settled()).await {
-        Ok(CredentialsState::Ready) => {
+    match tokio::time::timeout(CHAIN, credentials.settled(clock.now())).await {
+        Ok(CredentialsState::Ready | CredentialsState::Stale { .. }) => {
             let what = if config.bearer.is_some() { "a bearer key" } else { "found by the credential chain" };
             found.push(Finding::good(name("credentials"), what));
         }
-        Ok(CredentialsState::Failed(said)) => found.push(Finding::bad(
+        Ok(CredentialsState::Failed(said) | CredentialsState::Expired { said, .. }) => found.push(Finding::bad(
             name("credentials"),
             said,
             "Give the process a role, a profile, keys in its environment, or `bearer` in the provider's section.",
