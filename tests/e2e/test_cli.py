@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from certificates import self_signed
 from gateway import NOVA, binary, clean_environment, cli, http_request, recorder_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -155,6 +156,18 @@ def test_keys_can_be_made_before_the_gateway_runs(tmp_path):
     assert made["key_id"] in listed
 
 
+def test_keys_are_listed_as_the_admin_api_lists_them(start):
+    gateway = start()
+    gateway.new_key("--may-name", "other", "--model", "us.amazon.*", "--expires", "30d")
+    said = gateway.cli("key", "list", "--format", "json").stdout.splitlines()
+    _, _, body = gateway.get_control("/admin/v1/keys", {"Authorization": f"Bearer {admin_key(gateway)}"})
+    listed = [json.loads(line) for line in said]
+    assert listed == json.loads(body)["keys"] and len(listed) == 2
+    assert {k: listed[1][k] for k in ("team", "feature", "environment", "risk_profile", "features", "models", "state")} == {
+        "team": "team-a", "feature": "feature-a", "environment": "test", "risk_profile": "internal",
+        "features": ["other"], "models": ["us.amazon.*"], "state": "good"}
+
+
 @pytest.mark.parametrize("arguments", [
     ("key", "disable", "key_nosuchkeyatall00"), ("calls", "show", "00000000-0000-7000-8000-000000000000"),
 ])
@@ -240,9 +253,22 @@ def test_run_beside_a_running_gateway_goes_through_it(start, tmp_path):
     assert len(gateway.cli("calls", "tail", "--no-follow", "--format", "json").stdout.splitlines()) == 2
 
 
-def test_run_beside_a_gateway_without_tls_says_what_to_do(simulated, tmp_path):
-    done = run_beside(simulated, tmp_path)
-    assert done.returncode == 2 and "[listen.tls]" in done.stderr and simulated.data in done.stderr
+def test_run_beside_a_gateway_without_tls_goes_through_it_too(start, tmp_path):
+    gateway = start()
+    assert gateway.data.startswith("http://")
+    done = run_beside(gateway, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "said:" in done.stdout and "AKIAOFTHEAPPITSELF00" in done.stdout
+    calls = [json.loads(line) for line in gateway.cli("calls", "tail", "--no-follow", "--format", "json").stdout.splitlines()]
+    assert sorted(c["call"]["operation"] for c in calls) == ["Converse", "ConverseStream"]
+    assert re.search(r"nova-lite\S*\s*.\s*2\b", done.stderr), done.stderr
+
+
+def test_run_beside_a_gateway_with_a_certificate_of_yours_says_what_to_do(start, tmp_path):
+    self_signed(tmp_path)
+    gateway = start(f'[listen.tls]\nmode = "files"\ncertificate = "{tmp_path}/cert.pem"\nkey = "{tmp_path}/key.pem"\n')
+    done = run_beside(gateway, tmp_path)
+    assert done.returncode == 2 and gateway.data in done.stderr and "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" in done.stderr
 
 
 # ---- the control listener's door ----

@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use bedplate_control::keys::{Issued, KeyError, KeyRequest};
-use bedplate_core::clock::{SystemClock, Timestamp};
-use bedplate_core::key::{KeyId, StoredKey};
+use bedplate_control::keys::{Issued, KeyError, KeyRequest, KeyView};
+use bedplate_core::clock::SystemClock;
+use bedplate_core::key::KeyId;
 use bedplate_core::setting::SecretRef;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::runtime;
 use crate::app::Offline;
@@ -101,55 +101,26 @@ async fn list(args: &ProjectArgs) -> Result<(), Failure> {
     let now = SystemClock::shared().now();
     if args.format == Format::Json {
         for key in &keys {
-            out::json(&row(key, now))?;
+            out::json(&KeyView::of(key, now))?;
         }
         return Ok(());
     }
     let mut table =
         table(&["KEY", "ACCESS KEY ID", "TEAM", "FEATURE", "ENV", "RISK PROFILE", "STATE", "MODELS"]);
-    for key in &keys {
+    for key in keys.iter().map(|key| KeyView::of(key, now)) {
         let models = if key.models.is_empty() { "all".into() } else { key.models.join(" ") };
         table.add_row([
-            &key.id.0,
+            &key.key_id.0,
             &*key.access_key_id,
             &key.team,
             &key.feature,
             &key.environment,
             &key.risk_profile,
-            state(key, now),
+            key.state,
             &models,
         ]);
     }
     Ok(say(table.to_string())?)
-}
-
-fn row(key: &StoredKey, now: Timestamp) -> Value {
-    let at = |t: Option<Timestamp>| t.map(|t| t.to_string());
-    json!({
-        "key_id": key.id,
-        "access_key_id": key.access_key_id,
-        "team": key.team,
-        "feature": key.feature,
-        "env": key.environment,
-        "risk_profile": key.risk_profile,
-        "may_name": key.features,
-        "models": key.models,
-        "state": state(key, now),
-        "created_at": key.created_at.to_string(),
-        "expires_at": at(key.expires_at),
-        "disabled_at": at(key.disabled_at),
-        "rotated_from": key.rotated_from,
-    })
-}
-
-fn state(key: &StoredKey, now: Timestamp) -> &'static str {
-    if key.disabled_at.is_some() {
-        "disabled"
-    } else if key.expires_at.is_some_and(|at| at <= now) {
-        "expired"
-    } else {
-        "good"
-    }
 }
 
 fn failure(e: KeyError) -> Failure {

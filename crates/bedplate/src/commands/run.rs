@@ -3,8 +3,10 @@
 //! Only variables that concern Bedrock are set: the child's other AWS clients keep their own
 //! credentials. The agent services are not covered, as `AWS_BEARER_TOKEN_BEDROCK` does not cover them.
 
+mod passage;
 mod summary;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -21,6 +23,7 @@ use crate::exit::Failure;
 use crate::out::note;
 use crate::project::{Project, write_private};
 use crate::settings::Settings;
+use passage::Passage;
 
 /// Where the child's calls go.
 struct Through {
@@ -28,6 +31,8 @@ struct Through {
     ca_file: String,
     bearer: String,
     key_id: String,
+    /// On the way to a gateway without TLS.
+    _passage: Option<Passage>,
 }
 
 pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
@@ -64,6 +69,7 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
                     ca_file: ready.ca_file.unwrap_or_default(),
                     bearer: ready.key.bearer_token,
                     key_id: ready.key.key_id,
+                    _passage: None,
                 };
                 let ledger = app.ledger.clone();
                 (Some(app), through, ledger)
@@ -100,18 +106,41 @@ async fn running(
     let line = text.lines().nth(1).unwrap_or_default();
     let told: serde_json::Value = serde_json::from_str(line)
         .map_err(|_| Failure::usage("bedplate is just starting in this project: try again in a moment"))?;
-    let data = told.get("data").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-    if !data.starts_with("https://") {
-        return Err(Failure::usage(format!("the bedplate that runs in this project listens on {data} without TLS"))
-            .hint("SDKs send bearer keys over TLS alone: set [listen.tls] mode = \"self-signed\" and restart it, or stop it and let `bedplate run` start its own."));
-    }
-    let offline = Offline::open(project, settings).await?;
+    let told = |name| told.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+    let data = told("data").unwrap_or_default();
     let key: FirstKey = std::fs::read_to_string(project.state()?.join("first-key.json"))
         .ok()
         .and_then(|text| serde_json::from_str(&text).ok())
         .ok_or_else(|| Failure::usage("`.bedplate/first-key.json` cannot be read"))?;
-    let ca_file = told.get("ca_file").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-    Ok((Through { data, ca_file, bearer: key.bearer_token, key_id: key.key_id }, offline.ledger))
+    let (data, ca_file, passage) = match (plain(&data), told("ca_file")) {
+        (Some(to), _) => {
+            let passage = Passage::open(to, project).await?;
+            (passage.data.clone(), passage.ca_file.display().to_string(), Some(passage))
+        }
+        (None, Some(ca_file)) => (data, ca_file, None),
+        (None, None) => {
+            let said = format!(
+                "the bedplate that runs in this project listens on {data} with a certificate of yours"
+            );
+            return Err(Failure::usage(said).hint(
+                "Only you know which name the certificate vouches for: set AWS_ENDPOINT_URL_BEDROCK_RUNTIME to https:// and that name, AWS_BEARER_TOKEN_BEDROCK to a key, and start the application without `bedplate run`.",
+            ));
+        }
+    };
+    let ledger = Offline::open(project, settings).await?.ledger;
+    let through = Through { data, ca_file, bearer: key.bearer_token, key_id: key.key_id, _passage: passage };
+    Ok((through, ledger))
+}
+
+/// Where a gateway without TLS is reached from this machine; `None` when it has TLS.
+fn plain(data: &str) -> Option<SocketAddr> {
+    let mut to: SocketAddr = data.strip_prefix("http://")?.parse().ok()?;
+    match to.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => to.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => to.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    Some(to)
 }
 
 /// Runs the command and waits for it; signals to stop go to the child too, as it shares our terminal.
