@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use aws_lc_rs::digest::{SHA256, digest};
 use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -69,8 +69,18 @@ pub struct Certificates {
     /// What clients must trust, when we made the certificate ourselves.
     pub ca_file: Option<PathBuf>,
     files: (PathBuf, PathBuf),
-    /// When the files were last changed, as far as we have seen.
-    seen: parking_lot::Mutex<Option<SystemTime>>,
+    seen: parking_lot::Mutex<Seen>,
+}
+
+/// The files by their content: their times say nothing when one is copied, or a link is turned to
+/// another folder. `None` for a file that cannot be read.
+type Prints = [Option<[u8; 32]>; 2];
+
+struct Seen {
+    /// What was last taken up, or found to be bad.
+    tried: Prints,
+    /// What the last look saw.
+    last: Prints,
 }
 
 impl Config {
@@ -100,6 +110,8 @@ impl Config {
 
 impl Certificates {
     fn open(files: (PathBuf, PathBuf), ca_file: Option<PathBuf>) -> Result<Self, TlsError> {
+        // before they are read: what changes between is seen as a change
+        let prints = prints(&files);
         let current = Arc::new(Current(ArcSwap::from(load(&files)?)));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut server = ServerConfig::builder_with_provider(provider)
@@ -107,7 +119,7 @@ impl Certificates {
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
         server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let seen = parking_lot::Mutex::new(changed(&files));
+        let seen = parking_lot::Mutex::new(Seen { tried: prints, last: prints });
         Ok(Self { server: Arc::new(server), current, ca_file, files, seen })
     }
 
@@ -115,16 +127,19 @@ impl Certificates {
         Arc::clone(&self.server)
     }
 
-    /// Reads the files again when they changed; connections made from now on get the new certificate.
+    /// Reads the files again when they changed and stood still since the last look: the two are written
+    /// one after the other. Connections made from now on get the new certificate. Whether it is new.
     ///
     /// # Errors
-    /// When the files are bad; the old certificate stays.
-    pub fn reload_if_changed(&self) -> Result<(), TlsError> {
-        let now = changed(&self.files);
-        if std::mem::replace(&mut *self.seen.lock(), now) == now {
-            return Ok(());
+    /// When the files are bad, once; the old certificate stays.
+    pub fn reload_if_changed(&self) -> Result<bool, TlsError> {
+        let now = prints(&self.files);
+        let mut seen = self.seen.lock();
+        let still = std::mem::replace(&mut seen.last, now) == now;
+        if !still || seen.tried == now {
+            return Ok(false);
         }
-        self.reload()
+        self.take(&mut seen, now).map(|()| true)
     }
 
     /// Reads the files again, changed or not.
@@ -132,15 +147,23 @@ impl Certificates {
     /// # Errors
     /// When the files are bad; the old certificate stays.
     pub fn reload(&self) -> Result<(), TlsError> {
+        let mut seen = self.seen.lock();
+        let now = prints(&self.files);
+        self.take(&mut seen, now)
+    }
+
+    fn take(&self, seen: &mut Seen, now: Prints) -> Result<(), TlsError> {
+        *seen = Seen { tried: now, last: now };
         self.current.0.store(load(&self.files)?);
         Ok(())
     }
 }
 
-/// When the younger of the two was changed.
-fn changed((certificate, key): &(PathBuf, PathBuf)) -> Option<SystemTime> {
-    let of = |path: &Path| fs::metadata(path).and_then(|m| m.modified()).ok();
-    of(certificate).max(of(key))
+fn prints((certificate, key): &(PathBuf, PathBuf)) -> Prints {
+    [certificate, key].map(|path| {
+        let content = fs::read(path).ok()?;
+        digest(&SHA256, &content).as_ref().try_into().ok()
+    })
 }
 
 struct Current(ArcSwap<CertifiedKey>);
@@ -199,3 +222,6 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
     };
     write().map_err(|e| TlsError::Write(path.display().to_string(), e))
 }
+
+#[cfg(test)]
+mod tests;
