@@ -1,5 +1,6 @@
 """How bedplate reaches its upstream: credentials, private authorities, proxies, regions."""
 
+import base64
 import json
 import select
 import socket
@@ -10,7 +11,7 @@ import time
 import pytest
 
 from certificates import self_signed
-from gateway import NOVA, UPSTREAM_KEY, UPSTREAM_SECRET, recorder_config
+from gateway import NOVA, UPSTREAM_KEY, UPSTREAM_SECRET, cli, recorder_config
 from recorder import Answer, Recorder
 from signing import signed
 
@@ -122,10 +123,10 @@ def test_an_upstream_whose_authority_is_not_trusted(start, recorder, over_tls):
 
 
 class Proxy:
-    """A proxy that tunnels (CONNECT), and writes down where to."""
+    """A proxy that tunnels (CONNECT), and writes down where to; with a login it lets nobody else through."""
 
-    def __init__(self):
-        self.asked = []
+    def __init__(self, login=None):
+        self.asked, self.login = [], login
         self.listener = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -149,6 +150,12 @@ class Proxy:
                 return
             head += part
         self.asked.append(head.split(b"\r\n")[0].decode())
+        if self.login is not None:
+            basic = b"Proxy-Authorization: Basic " + base64.b64encode(self.login.encode())
+            if basic not in head.split(b"\r\n"):
+                s.sendall(b'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="p"\r\n\r\n')
+                s.close()
+                return
         host, port = head.split(b" ")[1].decode().rsplit(":", 1)
         s.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         pump(s, socket.create_connection((host, int(port))))
@@ -164,6 +171,42 @@ def test_an_upstream_behind_a_proxy(start, recorder, over_tls, by):
     assert send(gateway)[0] == 200
     assert proxy.asked == [f"CONNECT {url.removeprefix('https://')} HTTP/1.1"]
     proxy.listener.close()
+
+
+@pytest.mark.parametrize("by", ["configuration", "environment"])
+def test_a_proxy_that_asks_for_a_login(start, recorder, over_tls, by, tmp_path):
+    url, ca = over_tls
+    proxy = Proxy(login="gate way:hunter2@%/")
+    with_login = proxy.url.replace("http://", "http://gate%20way:hunter2%40%25%2F@")
+    if by == "configuration":
+        provider = f'ca_file = "{ca}"\nproxy = "{proxy.url}"\nproxy_login = {{ env = "PROXY_LOGIN" }}'
+        environment = {"PROXY_LOGIN": "gate way:hunter2@%/"}
+    else:
+        provider, environment = f'ca_file = "{ca}"', {"HTTPS_PROXY": with_login}
+    gateway = start(recorder_config(recorder, provider=provider).replace(recorder.url, url), **environment,
+                    BEDPLATE_LOG="debug")
+    assert send(gateway)[0] == 200
+    recorder.only().signature_holds(UPSTREAM_KEY, UPSTREAM_SECRET)
+    assert recorder.only().header("proxy-authorization") is None, "the login is the proxy's alone"
+    proxy.login = "another:login"
+    port = int(url.rsplit(":", 1)[1])
+    second = start(recorder_config(recorder, provider=provider).replace(recorder.url, f"https://localhost:{port}"),
+                   **environment, BEDPLATE_LOG="debug")
+    status, headers, body = send(second)
+    assert (status, headers["x-bedplate-code"]) == (503, "BP4005")
+    record = second.record(headers["x-bedplate-call-id"])
+    assert "407" in json.dumps(record) + second.log()
+    for said in (gateway.log(), second.log(), body.decode(), json.dumps(record)):
+        assert "hunter2" not in said and base64.b64encode(b"gate way:hunter2@%/").decode() not in said
+    proxy.listener.close()
+
+
+def test_a_proxy_login_has_no_place_in_the_file(recorder, tmp_path):
+    (tmp_path / "bedplate.toml").write_text(
+        recorder_config(recorder, provider='proxy = "http://user:hunter2@proxy.example:3128"'))
+    done = cli("check", project=tmp_path, ok=None)
+    assert done.returncode != 0 and "proxy_login" in done.stdout + done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
 
 
 def test_an_arn_goes_to_the_provider_of_its_region_and_account(start, recorder):

@@ -13,12 +13,13 @@ use std::sync::Arc;
 use bedplate_core::BoxFuture;
 use bedplate_core::clock::Clock;
 use bedplate_core::secret::Secret;
+use bedplate_core::setting::SecretRef;
 use bedplate_pipeline::{Answer, Ask, Deadlines, Failed, Provider, ProviderFacts};
 use http::Uri;
 use http::uri::Authority;
 
 use crate::config::Config;
-use crate::connect::Connector;
+use crate::connect::{Connector, Proxy};
 use crate::pool::Pool;
 use crate::roots::roots;
 use credentials::Credentials;
@@ -94,9 +95,12 @@ impl Config {
             uri.authority().cloned().ok_or_else(|| format!("the endpoint `{url}` names no host"))?;
         let proxy = match &self.proxy {
             None => None,
-            Some(proxy) => Some(proxy.parse().map_err(|e| format!("the proxy `{proxy}` is no URL: {e}"))?),
+            Some(proxy) => {
+                let login = self.proxy_login.as_ref().map(SecretRef::read).transpose()?;
+                Some(Proxy::new(proxy, login.as_ref())?)
+            }
         };
-        let connector = Connector::new(&uri, proxy.as_ref(), Arc::clone(tls))?;
+        let connector = Connector::new(&uri, proxy, Arc::clone(tls))?;
         Ok(Host {
             pool: Pool::new(connector, Arc::clone(clock), self.connections),
             authority,

@@ -1,6 +1,6 @@
 //! `[[provider]]`: one entry for each region and account that is called.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bedplate_core::setting::SecretRef;
 use schemars::JsonSchema;
@@ -41,9 +41,13 @@ pub struct Config {
     /// A PEM file of authorities to trust beside the system's.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
-    /// An HTTP proxy that tunnels: `http://proxy.example:3128`.
+    /// An HTTP proxy that tunnels: `http://proxy.example:3128`; default: `HTTPS_PROXY`, but for hosts in
+    /// `NO_PROXY`.
     #[serde(default)]
     pub proxy: Option<String>,
+    /// What the proxy asks for: `user:password`. Default: what stands in the URL of `HTTPS_PROXY`.
+    #[serde(default)]
+    pub proxy_login: Option<SecretRef>,
 }
 
 impl Config {
@@ -62,7 +66,17 @@ impl Config {
             connections: connections(),
             ca_file: None,
             proxy: None,
+            proxy_login: None,
         }
+    }
+
+    /// The files that this section names.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let secret = match &self.bearer {
+            Some(SecretRef::File(file)) => Some(file),
+            _ => None,
+        };
+        self.ca_file.iter().chain(secret).map(PathBuf::as_path)
     }
 }
 

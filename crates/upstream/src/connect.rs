@@ -1,5 +1,8 @@
 //! A connection to an upstream: TCP, a proxy's tunnel when one is configured, TLS.
 
+mod names;
+mod proxy;
+
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,82 +11,62 @@ use std::task::{Context, Poll};
 use http::Uri;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use names::Names;
+pub use proxy::Proxy;
+
 /// Where one host is, and how to get there.
 pub struct Connector {
-    host: String,
-    port: u16,
-    /// `host:port` of an HTTP proxy that tunnels.
-    proxy: Option<(String, u16)>,
+    at: Way,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+enum Way {
+    Direct(Names),
+    /// To `host:port`, whose name the proxy looks up.
+    Through(Proxy, String),
 }
 
 impl Connector {
     /// # Errors
-    /// Says what is wrong with the endpoint or the proxy, both URLs of an operator.
-    pub fn new(endpoint: &Uri, proxy: Option<&Uri>, tls: Arc<ClientConfig>) -> Result<Self, String> {
+    /// Says what is wrong with the endpoint, a URL of an operator.
+    pub fn new(endpoint: &Uri, proxy: Option<Proxy>, tls: Arc<ClientConfig>) -> Result<Self, String> {
         let host = endpoint.host().ok_or_else(|| format!("the endpoint `{endpoint}` names no host"))?;
-        let host = host.trim_matches(['[', ']']).to_owned();
+        let bare = host.trim_matches(['[', ']']);
         let secure = match endpoint.scheme_str() {
             Some("https") => true,
             Some("http") => false,
             _ => return Err(format!("the endpoint `{endpoint}` must start with http:// or https://")),
         };
         let tls = if secure {
-            let name = ServerName::try_from(host.clone())
+            let name = ServerName::try_from(bare.to_owned())
                 .map_err(|_| format!("the endpoint `{endpoint}` has a host that no certificate can name"))?;
             Some((TlsConnector::from(tls), name))
         } else {
             None
         };
         let port = endpoint.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        let proxy = match proxy {
-            None => None,
-            Some(uri) => {
-                let host = uri.host().ok_or_else(|| format!("the proxy `{uri}` names no host"))?;
-                Some((host.to_owned(), uri.port_u16().unwrap_or(3128)))
-            }
+        let at = match proxy {
+            None => Way::Direct(Names::new(bare, port)),
+            Some(proxy) => Way::Through(proxy, format!("{host}:{port}")),
         };
-        Ok(Self { host, port, proxy, tls })
+        Ok(Self { at, tls })
     }
 
     pub(crate) async fn connect(&self) -> io::Result<Stream> {
-        let tcp = match &self.proxy {
-            None => TcpStream::connect((self.host.as_str(), self.port)).await?,
-            Some((host, port)) => {
-                let tcp = TcpStream::connect((host.as_str(), *port)).await?;
-                self.tunnel(tcp).await?
-            }
+        let tcp = match &self.at {
+            Way::Direct(names) => TcpStream::connect(&*names.addresses().await?).await?,
+            Way::Through(proxy, target) => proxy.tunnel(target).await?,
         };
         tcp.set_nodelay(true)?;
         match &self.tls {
             None => Ok(Stream::Plain(tcp)),
             Some((tls, name)) => Ok(Stream::Tls(Box::new(tls.connect(name.clone(), tcp).await?))),
         }
-    }
-
-    /// `CONNECT`, whose answer is a status line and headers without a body.
-    async fn tunnel(&self, mut tcp: TcpStream) -> io::Result<TcpStream> {
-        let target = format!("{}:{}", self.host, self.port);
-        tcp.write_all(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n").as_bytes()).await?;
-        let mut head = Vec::with_capacity(256);
-        while !head.ends_with(b"\r\n\r\n") {
-            if head.len() > 8192 {
-                return Err(io::Error::other("the proxy's answer to CONNECT has no end"));
-            }
-            head.push(tcp.read_u8().await?);
-        }
-        let status = head.split(|b| *b == b' ').nth(1);
-        if status != Some(b"200") {
-            let line =
-                String::from_utf8_lossy(head.split(|b| *b == b'\r').next().unwrap_or_default()).into_owned();
-            return Err(io::Error::other(format!("the proxy refused the tunnel: `{line}`")));
-        }
-        Ok(tcp)
     }
 }
 

@@ -18,5 +18,5 @@ mod roots;
 pub use bedrock::credentials::{Credentials, CredentialsState};
 pub use bedrock::{Bedrock, Logging, Probe};
 pub use config::{Config, Endpoints, Kind};
-pub use connect::Connector;
+pub use connect::{Connector, Proxy};
 pub use roots::{RootsError, roots};

@@ -72,6 +72,12 @@ impl Settings {
                 let said = format!("`[[provider]] account` of `{name}`: `{account}` is not twelve digits");
                 found.add(&[&key("account")], said);
             }
+            if provider.proxy.as_ref().is_some_and(|url| url.contains('@')) {
+                let said = format!(
+                    "`[[provider]] proxy` of `{name}`: a login has no place in this file; set `proxy_login = {{ env = \"PROXY_LOGIN\" }}`"
+                );
+                found.add(&[&key("proxy")], said);
+            }
             if provider.kind == Kind::Sim && (provider.bearer.is_some() || provider.role_arn.is_some()) {
                 let wrong = if provider.bearer.is_some() { "bearer" } else { "role_arn" };
                 let said = format!("`[[provider]]` `{name}`: the simulator takes no credentials");
