@@ -70,7 +70,7 @@ async fn main() {
     for _ in 0..2_400 {
         tokio::time::sleep(Duration::from_millis(250)).await;
         let outcome = outcomes::call(clock.now(), &dice);
-        ledger.append(std::slice::from_ref(&outcome)).await.unwrap();
+        ledger.append(&[Arc::new(outcome.clone())]).await.unwrap();
         live.begun();
         live.settle(&Arc::new(outcome));
     }

@@ -62,7 +62,7 @@ pub trait Keys: Send + Sync {
 pub trait Calls: Send + Sync {
     /// Writes a batch, all or nothing. A call that is already there is left as it is, so a batch
     /// may be written twice.
-    async fn append(&self, batch: &[Outcome]) -> Result<(), StoreError>;
+    async fn append(&self, batch: &[Arc<Outcome>]) -> Result<(), StoreError>;
 
     async fn call(&self, id: CallId) -> Result<Option<Outcome>, StoreError>;
 

@@ -3,11 +3,9 @@
 //! The rest is read leniently: members that are missing have their defaults and members that a newer
 //! version wrote are skipped, so that two versions can share one database.
 
-mod attempt;
 mod call;
 mod text;
 
-pub(crate) use attempt::{ATTEMPT_COLUMNS, AttemptColumns, StoredAttempt};
 pub(crate) use call::{CALL_COLUMNS, CallColumns, StoredCall};
 pub(crate) use text::{bounded, clean};
 
@@ -60,6 +58,10 @@ fn code(number: Option<i64>) -> Result<Option<Code>, sqlx::Error> {
             known.ok_or_else(|| sqlx::Error::Decode(format!("no such code: `{n}`").into()))
         })
         .transpose()
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<String, sqlx::Error> {
+    serde_json::to_string(value).map_err(|e| sqlx::Error::Encode(e.into()))
 }
 
 fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, sqlx::Error> {

@@ -20,6 +20,10 @@ use crate::fault::within;
 /// Versions before it can lose a commit in WAL mode under a rare race of two checkpoints.
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
 
+/// Bytes in a page of a new file. Of a row SQLite keeps a quarter page in its tree and puts the rest on
+/// pages of its own, which makes long rows three times as dear: a call with its attempts must fit.
+const PAGE: u32 = 16_384;
+
 pub(crate) struct Sqlite {
     writer: SqlitePool,
     readers: SqlitePool,
@@ -43,6 +47,7 @@ impl Sqlite {
         let options = SqliteConnectOptions::new()
             .filename(&file)
             .create_if_missing(true)
+            .page_size(PAGE)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(synchronous)
             .busy_timeout(deadline)

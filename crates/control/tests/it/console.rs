@@ -15,7 +15,8 @@ fn noon() -> Timestamp {
 }
 
 async fn settled(rig: &Rig, outcomes: &[Outcome]) {
-    rig.ledger.append(outcomes).await.unwrap();
+    let shared: Vec<_> = outcomes.iter().cloned().map(Arc::new).collect();
+    rig.ledger.append(&shared).await.unwrap();
     for outcome in outcomes {
         rig.live.begun();
         rig.live.settle(&Arc::new(outcome.clone()));

@@ -1,7 +1,7 @@
 //! A ledger in memory that keeps to the words of the ports.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
@@ -100,12 +100,12 @@ impl Keys for Memory {
 
 #[async_trait]
 impl Calls for Memory {
-    async fn append(&self, batch: &[Outcome]) -> Result<(), StoreError> {
+    async fn append(&self, batch: &[Arc<Outcome>]) -> Result<(), StoreError> {
         self.up()?;
         let mut calls = self.calls.lock().unwrap();
         for outcome in batch {
             if calls.iter().all(|o| o.call.id != outcome.call.id) {
-                calls.push(outcome.clone());
+                calls.push(Outcome::clone(outcome));
             }
         }
         calls.sort_by_key(|o| (o.call.admitted_at, o.call.id));

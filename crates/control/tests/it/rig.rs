@@ -56,7 +56,8 @@ impl Rig {
     pub(crate) async fn over(tls: Option<Arc<ServerConfig>>, calls: Vec<Outcome>) -> Self {
         let clock = ManualClock::at(NOON);
         let ledger = Arc::new(Memory::default());
-        ledger.append(&calls).await.unwrap();
+        let shared: Vec<_> = calls.into_iter().map(Arc::new).collect();
+        ledger.append(&shared).await.unwrap();
         let live = Live::new(Arc::new(clock.clone()));
         let health = Arc::new(Told::default());
         let parts = Parts {

@@ -26,7 +26,7 @@ CREATE TABLE issued_key (
     version       BIGINT NOT NULL UNIQUE
 );
 
--- The days that have partitions: `call_DAY` and `attempt_DAY`, made from day.sql.
+-- The days that have partitions: `call_DAY`, made from day.sql.
 CREATE TABLE ledger_day (
     day BIGINT PRIMARY KEY
 );
@@ -62,7 +62,7 @@ CREATE TABLE usage_day_unit (
     PRIMARY KEY (day, team, feature, environment, model, unit)
 );
 
--- Partitioned by day of admission; `id` is unique within its day.
+-- Partitioned by day of admission; `id` is unique within its day. `attempts` is an array, in order.
 CREATE TABLE call (
     id             UUID NOT NULL,
     admitted_at    BIGINT NOT NULL,
@@ -85,6 +85,7 @@ CREATE TABLE call (
     cost_known     BOOLEAN NOT NULL,
     total_us       BIGINT NOT NULL,
     detail         JSON NOT NULL,
+    attempts       JSON NOT NULL,
     PRIMARY KEY (id, admitted_at)
 ) PARTITION BY RANGE (admitted_at);
 CREATE INDEX call_time    ON call (admitted_at);
@@ -95,26 +96,12 @@ CREATE INDEX call_chain   ON call (chain, admitted_at) WHERE chain IS NOT NULL;
 CREATE INDEX call_code    ON call (code, admitted_at) WHERE code IS NOT NULL;
 CREATE INDEX call_ending  ON call (ending, admitted_at) WHERE ending <> 'answered';
 
-CREATE TABLE attempt (
-    call_id             UUID NOT NULL,
-    admitted_at         BIGINT NOT NULL,
-    n                   BIGINT NOT NULL,
-    provider            TEXT NOT NULL,
-    region              TEXT NOT NULL,
-    target              TEXT NOT NULL,
-    status              BIGINT NOT NULL,
-    code                BIGINT,
-    upstream_request_id TEXT,
-    input               BIGINT NOT NULL,
-    cache_read          BIGINT NOT NULL,
-    cache_write_5m      BIGINT NOT NULL,
-    cache_write_1h      BIGINT NOT NULL,
-    output              BIGINT NOT NULL,
-    reasoning           BIGINT,
-    price_version       TEXT NOT NULL,
-    cost_nanos          BIGINT NOT NULL,
-    cost_known          BOOLEAN NOT NULL,
-    total_us            BIGINT NOT NULL,
-    detail              JSON NOT NULL,
-    PRIMARY KEY (call_id, n, admitted_at)
-) PARTITION BY RANGE (admitted_at);
+-- A row for each attempt.
+CREATE VIEW attempt AS
+SELECT c.id AS call_id, c.admitted_at, a.n, a.provider, a.region, a.account, a.target, a.tier, a.status, a.code,
+       a.error, a.upstream_request_id, a.usage, a.price_version, (a.cost ->> 'nanos')::bigint AS cost_nanos,
+       a.cost ->> 'state' AS cost_state, a.timings
+FROM call AS c, json_to_recordset(c.attempts) AS a(
+    n BIGINT, provider TEXT, region TEXT, account TEXT, target TEXT, tier TEXT, status BIGINT, code TEXT, error TEXT,
+    upstream_request_id TEXT, usage JSON, price_version TEXT, cost JSON, timings JSON
+);

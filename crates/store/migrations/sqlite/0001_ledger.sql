@@ -26,7 +26,7 @@ CREATE TABLE issued_key (
     version       INTEGER NOT NULL UNIQUE
 ) STRICT;
 
--- The days that have tables: `call_DAY` and `attempt_DAY`, made from day.sql.
+-- The days that have tables: `call_DAY`, and a view `attempt_DAY` of them, made from day.sql.
 CREATE TABLE ledger_day (
     day INTEGER PRIMARY KEY
 ) STRICT;

@@ -24,7 +24,7 @@ pub(super) struct Writer {
     flush: Duration,
     clock: Arc<dyn Clock>,
     /// Collected and not yet committed, oldest first.
-    backlog: VecDeque<Outcome>,
+    backlog: VecDeque<Arc<Outcome>>,
     pause: Duration,
     /// Rows in one batch: less after a failure, for a ledger that is too slow for a whole one.
     batch: usize,
@@ -68,8 +68,7 @@ impl Writer {
 
     fn collect(&mut self) {
         let before = self.backlog.len();
-        // the other holders of a row have mostly let go by now, so this seldom copies
-        self.shared.lanes.collect(|row| self.backlog.push_back(Arc::unwrap_or_clone(row)));
+        self.shared.lanes.collect(|row| self.backlog.push_back(row));
         self.shared.collected.fetch_add((self.backlog.len() - before) as u64, Ordering::Relaxed);
     }
 
@@ -117,7 +116,7 @@ impl Writer {
 
     fn finish(&mut self, n: usize, rejected: &[usize]) {
         for row in rejected.iter().filter_map(|at| self.backlog.get(*at)) {
-            let json = serde_json::to_string(row).unwrap_or_default();
+            let json = serde_json::to_string(&**row).unwrap_or_default();
             tracing::error!(call = %row.call.id, row = json, "the ledger does not take this row; it is only in this log");
         }
         self.backlog.drain(..n);

@@ -1,7 +1,8 @@
-//! Writes batches into PostgreSQL: one array for each column, so that a batch is four statements
+//! Writes batches into PostgreSQL: one array for each column, so that a batch is three statements
 //! whatever its size.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use bedplate_core::record::Outcome;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -10,16 +11,12 @@ use uuid::Uuid;
 use super::Postgres;
 use crate::day::Day;
 use crate::lease::Lease;
-use crate::rows::{ATTEMPT_COLUMNS, AttemptColumns, CALL_COLUMNS, CallColumns};
+use crate::rows::{CALL_COLUMNS, CallColumns};
 use crate::sums::{ADD_SUMS, ADD_UNITS, Line, SUM_COLUMNS, Sum, UNIT_COLUMNS, sums};
 
 const CALL_ARRAYS: &str = "$1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
      $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], \
-     $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::boolean[], $20::bigint[], $21::text[]::json[]";
-
-const ATTEMPT_ARRAYS: &str = "$1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], \
-     $7::bigint[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], \
-     $14::bigint[], $15::text[], $16::bigint[], $17::boolean[], $18::bigint[], $19::text[]::json[], $20::bigint[]";
+     $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::boolean[], $20::bigint[], $21::text[]::json[], $22::text[]::json[]";
 
 const SUM_ARRAYS: &str = "$1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], \
      $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], \
@@ -29,8 +26,8 @@ const UNIT_ARRAYS: &str =
     "$1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[]";
 
 impl Postgres {
-    /// One transaction: calls that are not there yet, their attempts, and what they add to the sums.
-    pub(super) async fn write(&self, batch: &[Outcome]) -> Result<(), sqlx::Error> {
+    /// One transaction: calls that are not there yet, and what they add to the sums.
+    pub(super) async fn write(&self, batch: &[Arc<Outcome>]) -> Result<(), sqlx::Error> {
         match self.write_once(batch).await {
             // another node dropped a day that this one knew
             Err(e) if no_partition(&e) => {
@@ -41,7 +38,7 @@ impl Postgres {
         }
     }
 
-    async fn write_once(&self, batch: &[Outcome]) -> Result<(), sqlx::Error> {
+    async fn write_once(&self, batch: &[Arc<Outcome>]) -> Result<(), sqlx::Error> {
         let mut lease = Lease::of(&self.pool).await?;
         let days: BTreeSet<Day> = batch.iter().map(|o| Day::of(o.call.admitted_at)).collect();
         for day in days {
@@ -50,8 +47,7 @@ impl Postgres {
         let mut tx = lease.begin().await?;
         let mut inserted = insert_calls(&mut tx, batch).await?;
         // a call may stand twice in one batch: the first one counts
-        let new: Vec<_> = batch.iter().filter(|o| inserted.remove(&o.call.id.0)).collect();
-        insert_attempts(&mut tx, &new).await?;
+        let new: Vec<_> = batch.iter().map(|o| &**o).filter(|o| inserted.remove(&o.call.id.0)).collect();
         add_sums(&mut tx, &sums(new.iter().map(|o| &o.call))).await?;
         tx.commit().await?;
         lease.keep();
@@ -68,8 +64,8 @@ fn each<'a, R, T>(rows: &'a [R], column: impl Fn(&'a R) -> T) -> Vec<T> {
     rows.iter().map(column).collect()
 }
 
-async fn insert_calls(tx: &mut PgConnection, batch: &[Outcome]) -> Result<HashSet<Uuid>, sqlx::Error> {
-    let rows: Vec<_> = batch.iter().map(|o| CallColumns::of(&o.call)).collect::<Result<_, _>>()?;
+async fn insert_calls(tx: &mut PgConnection, batch: &[Arc<Outcome>]) -> Result<HashSet<Uuid>, sqlx::Error> {
+    let rows: Vec<_> = batch.iter().map(|o| CallColumns::of(o)).collect::<Result<_, _>>()?;
     let sql = format!(
         "INSERT INTO call ({CALL_COLUMNS}) SELECT * FROM unnest({CALL_ARRAYS}) \
          ON CONFLICT (id, admitted_at) DO NOTHING RETURNING id"
@@ -95,41 +91,10 @@ async fn insert_calls(tx: &mut PgConnection, batch: &[Outcome]) -> Result<HashSe
         .bind(each(&rows, |r| r.cost_nanos))
         .bind(each(&rows, |r| r.cost_known))
         .bind(each(&rows, |r| r.total_us))
-        .bind(each(&rows, |r| &*r.detail));
+        .bind(each(&rows, |r| &*r.detail))
+        .bind(each(&rows, |r| &*r.attempts));
     let ids: Vec<Uuid> = insert.fetch_all(tx).await?;
     Ok(ids.into_iter().collect())
-}
-
-async fn insert_attempts(tx: &mut PgConnection, calls: &[&Outcome]) -> Result<(), sqlx::Error> {
-    let attempts = calls.iter().flat_map(|o| o.attempts.iter().map(move |a| (o.call.id.0, a)));
-    let rows: Vec<_> = attempts.map(|(id, a)| AttemptColumns::of(id, a)).collect::<Result<_, _>>()?;
-    let admitted: Vec<i64> =
-        calls.iter().flat_map(|o| o.attempts.iter().map(|_| o.call.admitted_at.0.max(0))).collect();
-    let sql = format!(
-        "INSERT INTO attempt ({ATTEMPT_COLUMNS}, admitted_at) SELECT * FROM unnest({ATTEMPT_ARRAYS})"
-    );
-    let insert = sqlx::query(AssertSqlSafe(sql))
-        .bind(each(&rows, |r| r.call_id))
-        .bind(each(&rows, |r| r.n))
-        .bind(each(&rows, |r| &*r.provider))
-        .bind(each(&rows, |r| &*r.region))
-        .bind(each(&rows, |r| &*r.target))
-        .bind(each(&rows, |r| r.status))
-        .bind(each(&rows, |r| r.code))
-        .bind(each(&rows, |r| r.upstream_request_id.as_deref()))
-        .bind(each(&rows, |r| r.input))
-        .bind(each(&rows, |r| r.cache_read))
-        .bind(each(&rows, |r| r.cache_write_5m))
-        .bind(each(&rows, |r| r.cache_write_1h))
-        .bind(each(&rows, |r| r.output))
-        .bind(each(&rows, |r| r.reasoning))
-        .bind(each(&rows, |r| &*r.price_version))
-        .bind(each(&rows, |r| r.cost_nanos))
-        .bind(each(&rows, |r| r.cost_known))
-        .bind(each(&rows, |r| r.total_us))
-        .bind(each(&rows, |r| &*r.detail))
-        .bind(admitted);
-    insert.execute(tx).await.map(drop)
 }
 
 /// Lines are locked in their order, so nodes that add to the same lines wait but never in a circle.

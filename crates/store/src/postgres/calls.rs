@@ -1,14 +1,13 @@
 //! Reads calls from PostgreSQL, and drops days.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bedplate_core::call::CallId;
 use bedplate_core::clock::Timestamp;
 use bedplate_core::ports::{CallFilter, Calls, StoreError, Total};
-use bedplate_core::record::{AttemptRow, CallRow, Outcome};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, QueryBuilder};
-use uuid::Uuid;
+use bedplate_core::record::Outcome;
+use sqlx::{AssertSqlSafe, Connection as _, QueryBuilder};
 
 use super::Postgres;
 use super::partitions::days;
@@ -16,12 +15,12 @@ use crate::day::Day;
 use crate::fault::within;
 use crate::filter;
 use crate::lease::Lease;
-use crate::rows::{ATTEMPT_COLUMNS, CALL_COLUMNS, StoredAttempt, StoredCall};
+use crate::rows::{CALL_COLUMNS, StoredCall};
 use crate::sums::{SUM_COLUMNS, UNIT_COLUMNS, join, select_sums};
 
 #[async_trait]
 impl Calls for Postgres {
-    async fn append(&self, batch: &[Outcome]) -> Result<(), StoreError> {
+    async fn append(&self, batch: &[Arc<Outcome>]) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -58,11 +57,15 @@ impl Postgres {
         days.sort_by_key(|d| d.distance(likely));
         let mut found = None;
         for day in days {
-            let sql = select(CALL_COLUMNS, "call", "id = $3");
+            // the bounds let PostgreSQL leave out all other partitions
+            let columns = readable(CALL_COLUMNS);
+            let sql = format!(
+                "SELECT {columns} FROM call WHERE admitted_at >= $1 AND admitted_at < $2 AND id = $3"
+            );
             let read = sqlx::query_as::<_, StoredCall>(AssertSqlSafe(sql));
             let read = read.bind(day.start().0).bind(day.end().0).bind(id.0);
-            if let Some(StoredCall(call)) = read.fetch_optional(&mut *lease).await? {
-                found = with_attempts(&mut lease, day, vec![call]).await?.pop();
+            if let Some(StoredCall(outcome)) = read.fetch_optional(&mut *lease).await? {
+                found = Some(outcome);
                 break;
             }
         }
@@ -85,8 +88,7 @@ impl Postgres {
             q.push_bind(day.start().0).push(" AND admitted_at < ").push_bind(day.end().0);
             filter::push(&mut q, filter, i64::try_from(limit - out.len()).unwrap_or(i64::MAX));
             let found: Vec<StoredCall> = q.build_query_as().fetch_all(&mut *lease).await?;
-            let calls = found.into_iter().map(|c| c.0).collect();
-            out.extend(with_attempts(&mut lease, day, calls).await?);
+            out.extend(found.into_iter().map(|c| c.0));
         }
         lease.keep();
         Ok(out)
@@ -107,32 +109,7 @@ impl Postgres {
     }
 }
 
-/// A question to one day: the bounds let PostgreSQL leave out all other partitions.
-fn select(columns: &str, table: &str, condition: &str) -> String {
-    format!(
-        "SELECT {} FROM {table} WHERE admitted_at >= $1 AND admitted_at < $2 AND {condition}",
-        readable(columns)
-    )
-}
-
 /// JSON is read as text.
 fn readable(columns: &str) -> String {
-    columns.replace("detail", "detail::text AS detail")
-}
-
-async fn with_attempts(
-    conn: &mut PgConnection,
-    day: Day,
-    calls: Vec<CallRow>,
-) -> Result<Vec<Outcome>, sqlx::Error> {
-    let ids: Vec<Uuid> = calls.iter().map(|c| c.id.0).collect();
-    let sql = select(ATTEMPT_COLUMNS, "attempt", "call_id = ANY($3) ORDER BY call_id, n");
-    let read = sqlx::query_as::<_, StoredAttempt>(AssertSqlSafe(sql));
-    let found = read.bind(day.start().0).bind(day.end().0).bind(ids).fetch_all(conn).await?;
-    let mut attempts = HashMap::<Uuid, Vec<AttemptRow>>::new();
-    for attempt in found {
-        attempts.entry(attempt.call).or_default().push(attempt.row);
-    }
-    let join = |call: CallRow| Outcome { attempts: attempts.remove(&call.id.0).unwrap_or_default(), call };
-    Ok(calls.into_iter().map(join).collect())
+    columns.replace("detail, attempts", "detail::text AS detail, attempts::text AS attempts")
 }

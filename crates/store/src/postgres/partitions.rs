@@ -52,7 +52,7 @@ impl Postgres {
         lock(&mut tx).await?;
         let n = day.number();
         let gone = sqlx::query("DELETE FROM ledger_day WHERE day = $1").bind(n).execute(&mut *tx).await?;
-        let sql = format!("DROP TABLE IF EXISTS call_{n}; DROP TABLE IF EXISTS attempt_{n};");
+        let sql = format!("DROP TABLE IF EXISTS call_{n};");
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx).await?;
         tx.commit().await?;
         lease.keep();

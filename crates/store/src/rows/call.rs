@@ -6,20 +6,20 @@ use std::sync::Arc;
 use bedplate_core::call::{CallId, Dialect, Operation};
 use bedplate_core::clock::Timestamp;
 use bedplate_core::key::KeyId;
-use bedplate_core::record::{CallRow, Ending, Timings};
+use bedplate_core::record::{CallRow, Ending, Outcome, Timings};
 use bedplate_core::refusal::Stage;
 use bedplate_core::usage::{Unit, UsageBasis};
 use serde::{Deserialize, Serialize};
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 use uuid::Uuid;
 
-use super::{Tokens, bounded, clean, code, cost, count, json, uncount};
+use super::{Tokens, bounded, clean, code, cost, count, json, to_json, uncount};
 
 pub(crate) const CALL_COLUMNS: &str = "id, admitted_at, team, feature, environment, key_id, chain, code, ending, \
      model, status, input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, cost_nanos, cost_known, \
-     total_us, detail";
+     total_us, detail, attempts";
 
-/// A call on its way into the table; fields in the order of [`CALL_COLUMNS`].
+/// A call on its way into the table, with its attempts; fields in the order of [`CALL_COLUMNS`].
 pub(crate) struct CallColumns<'a> {
     pub(crate) id: Uuid,
     pub(crate) admitted_at: i64,
@@ -42,6 +42,7 @@ pub(crate) struct CallColumns<'a> {
     pub(crate) cost_known: bool,
     pub(crate) total_us: i64,
     pub(crate) detail: String,
+    pub(crate) attempts: String,
 }
 
 /// What nobody asks by.
@@ -80,7 +81,8 @@ struct Detail<'a> {
 }
 
 impl<'a> CallColumns<'a> {
-    pub(crate) fn of(row: &'a CallRow) -> Result<Self, sqlx::Error> {
+    pub(crate) fn of(outcome: &'a Outcome) -> Result<Self, sqlx::Error> {
+        let row = &outcome.call;
         let usage = &row.usage;
         Ok(Self {
             id: row.id.0,
@@ -104,6 +106,7 @@ impl<'a> CallColumns<'a> {
             cost_known: row.cost.is_known(),
             total_us: count(row.timings.total),
             detail: detail(row)?,
+            attempts: to_json(&outcome.attempts)?,
         })
     }
 }
@@ -127,11 +130,11 @@ fn detail(row: &CallRow) -> Result<String, sqlx::Error> {
         metadata: Cow::from(&row.metadata),
         stamped: row.stamped,
     };
-    serde_json::to_string(&detail).map_err(|e| sqlx::Error::Encode(e.into()))
+    to_json(&detail)
 }
 
-/// A call read back; one reading for every database.
-pub(crate) struct StoredCall(pub(crate) CallRow);
+/// A call and its attempts read back; one reading for every database.
+pub(crate) struct StoredCall(pub(crate) Outcome);
 
 impl<'r, R: Row> FromRow<'r, R> for StoredCall
 where
@@ -152,7 +155,7 @@ where
             output: row.try_get("output")?,
             reasoning: row.try_get("reasoning")?,
         };
-        Ok(Self(CallRow {
+        let call = CallRow {
             id: CallId(row.try_get("id")?),
             admitted_at: Timestamp(row.try_get("admitted_at")?),
             dialect: detail.dialect,
@@ -181,7 +184,8 @@ where
             edits: detail.edits.into_owned(),
             metadata: detail.metadata.into_owned(),
             stamped: detail.stamped,
-        }))
+        };
+        Ok(Self(Outcome { call, attempts: json(&row.try_get::<String, _>("attempts")?)? }))
     }
 }
 

@@ -1,15 +1,16 @@
 //! Writes batches into SQLite.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bedplate_core::record::Outcome;
-use sqlx::{AssertSqlSafe, Connection as _, QueryBuilder, SqliteConnection};
-use uuid::Uuid;
+use sqlx::{Arguments as _, sqlite::SqliteArguments};
+use sqlx::{AssertSqlSafe, Connection as _, Encode, QueryBuilder, SqliteConnection, Type};
 
 use super::Sqlite;
 use crate::day::Day;
 use crate::lease::Lease;
-use crate::rows::{ATTEMPT_COLUMNS, AttemptColumns, CALL_COLUMNS, CallColumns};
+use crate::rows::{CALL_COLUMNS, CallColumns};
 use crate::sums::{ADD_SUMS, ADD_UNITS, Line, SUM_COLUMNS, Sum, UNIT_COLUMNS, sums};
 
 /// Rows in one statement. SQLite binds at most 32,766 values.
@@ -17,8 +18,18 @@ const CHUNK: usize = 100;
 const DAY_SQL: &str = include_str!("../../migrations/sqlite/day.sql");
 
 impl Sqlite {
-    /// One transaction: calls that are not there yet, their attempts, and what they add to the sums.
-    pub(super) async fn write(&self, batch: &[Outcome]) -> Result<(), sqlx::Error> {
+    /// One transaction: calls that are not there yet, and what they add to the sums.
+    pub(super) async fn write(&self, batch: &[Arc<Outcome>]) -> Result<(), sqlx::Error> {
+        if self.write_in(CHUNK, batch).await? {
+            return Ok(());
+        }
+        // some are there already: a statement for each row tells which
+        self.write_in(1, batch).await.map(drop)
+    }
+
+    /// Writes `chunk` rows with each statement. `false`, and nothing written, when some rows of a chunk
+    /// are there already: SQLite counts the new ones, and to name them would cost more than to write them.
+    async fn write_in(&self, chunk: usize, batch: &[Arc<Outcome>]) -> Result<bool, sqlx::Error> {
         let mut days = BTreeMap::<Day, Vec<&Outcome>>::new();
         for outcome in batch {
             days.entry(Day::of(outcome.call.admitted_at)).or_default().push(outcome);
@@ -28,21 +39,24 @@ impl Sqlite {
         let mut new = Vec::with_capacity(batch.len());
         for (day, rows) in days {
             ensure(&mut tx, day).await?;
-            let before = new.len();
-            for chunk in rows.chunks(CHUNK) {
-                let mut inserted = insert_calls(&mut tx, day, chunk).await?;
-                // a call may stand twice in one batch: the first one counts
-                new.extend(chunk.iter().filter(|o| inserted.remove(&o.call.id.0)));
+            for rows in rows.chunks(chunk) {
+                match insert_calls(&mut tx, day, rows).await? {
+                    0 => {}
+                    n if n == rows.len() as u64 => new.extend_from_slice(rows),
+                    _ => {
+                        tx.rollback().await?;
+                        lease.keep();
+                        return Ok(false);
+                    }
+                }
             }
-            insert_attempts(&mut tx, day, &new[before..]).await?;
         }
         add_sums(&mut tx, &sums(new.iter().map(|o| &o.call))).await?;
         tx.commit().await?;
         lease.keep();
-        Ok(())
+        Ok(true)
     }
 }
-
 async fn ensure(tx: &mut SqliteConnection, day: Day) -> Result<(), sqlx::Error> {
     let known = sqlx::query_scalar::<_, i64>("SELECT day FROM ledger_day WHERE day = $1").bind(day.number());
     if known.fetch_optional(&mut *tx).await?.is_some() {
@@ -54,75 +68,79 @@ async fn ensure(tx: &mut SqliteConnection, day: Day) -> Result<(), sqlx::Error> 
     Ok(())
 }
 
-async fn insert_calls(
-    tx: &mut SqliteConnection,
-    day: Day,
-    chunk: &[&Outcome],
-) -> Result<HashSet<Uuid>, sqlx::Error> {
-    let rows: Vec<_> = chunk.iter().map(|o| CallColumns::of(&o.call)).collect::<Result<_, _>>()?;
-    let mut q = QueryBuilder::new(format!("INSERT INTO call_{} ({CALL_COLUMNS}) ", day.number()));
-    q.push_values(rows, |mut v, r| {
-        v.push_bind(r.id)
-            .push_bind(r.admitted_at)
-            .push_bind(r.team)
-            .push_bind(r.feature)
-            .push_bind(r.environment)
-            .push_bind(r.key_id)
-            .push_bind(r.chain)
-            .push_bind(r.code)
-            .push_bind(r.ending)
-            .push_bind(r.model)
-            .push_bind(r.status)
-            .push_bind(r.input)
-            .push_bind(r.cache_read)
-            .push_bind(r.cache_write_5m)
-            .push_bind(r.cache_write_1h)
-            .push_bind(r.output)
-            .push_bind(r.reasoning)
-            .push_bind(r.cost_nanos)
-            .push_bind(r.cost_known)
-            .push_bind(r.total_us)
-            .push_bind(r.detail);
-    });
-    q.push(" ON CONFLICT (admitted_at, id) DO NOTHING RETURNING id");
-    // only full chunks come again; the day's name makes even them new every day
-    let keep = chunk.len() == CHUNK;
-    let ids: Vec<Uuid> = q.build_query_scalar().persistent(keep).fetch_all(tx).await?;
-    Ok(ids.into_iter().collect())
+/// Gives how many of the calls were not there yet.
+async fn insert_calls(tx: &mut SqliteConnection, day: Day, calls: &[&Outcome]) -> Result<u64, sqlx::Error> {
+    let mut values = Values::of(CALL_COLUMNS, calls.len());
+    for outcome in calls {
+        let r = CallColumns::of(outcome)?;
+        values
+            .add(r.id)?
+            .add(r.admitted_at)?
+            .add(r.team)?
+            .add(r.feature)?
+            .add(r.environment)?
+            .add(r.key_id)?
+            .add(r.chain)?
+            .add(r.code)?
+            .add(r.ending)?
+            .add(r.model)?
+            .add(r.status)?
+            .add(r.input)?
+            .add(r.cache_read)?
+            .add(r.cache_write_5m)?
+            .add(r.cache_write_1h)?
+            .add(r.output)?
+            .add(r.reasoning)?
+            .add(r.cost_nanos)?
+            .add(r.cost_known)?
+            .add(r.total_us)?
+            .add(r.detail)?
+            .add(r.attempts)?;
+    }
+    values.insert(tx, &format!("call_{}", day.number()), "ON CONFLICT (admitted_at, id) DO NOTHING").await
 }
 
-async fn insert_attempts(tx: &mut SqliteConnection, day: Day, calls: &[&Outcome]) -> Result<(), sqlx::Error> {
-    let attempts = calls.iter().flat_map(|o| o.attempts.iter().map(|a| AttemptColumns::of(o.call.id.0, a)));
-    let mut attempts = attempts.collect::<Result<Vec<_>, _>>()?;
-    while !attempts.is_empty() {
-        let rest = attempts.split_off(attempts.len().min(CHUNK));
-        let keep = attempts.len() == CHUNK;
-        let mut q = QueryBuilder::new(format!("INSERT INTO attempt_{} ({ATTEMPT_COLUMNS}) ", day.number()));
-        q.push_values(attempts, |mut v, r| {
-            v.push_bind(r.call_id)
-                .push_bind(r.n)
-                .push_bind(r.provider)
-                .push_bind(r.region)
-                .push_bind(r.target)
-                .push_bind(r.status)
-                .push_bind(r.code)
-                .push_bind(r.upstream_request_id)
-                .push_bind(r.input)
-                .push_bind(r.cache_read)
-                .push_bind(r.cache_write_5m)
-                .push_bind(r.cache_write_1h)
-                .push_bind(r.output)
-                .push_bind(r.reasoning)
-                .push_bind(r.price_version)
-                .push_bind(r.cost_nanos)
-                .push_bind(r.cost_known)
-                .push_bind(r.total_us)
-                .push_bind(r.detail);
-        });
-        q.build().persistent(keep).execute(&mut *tx).await?;
-        attempts = rest;
+/// Rows on their way into a table. `QueryBuilder` would write the text of every place anew, and that
+/// costs as much as SQLite itself takes for the row.
+struct Values {
+    columns: &'static str,
+    width: usize,
+    rows: usize,
+    arguments: SqliteArguments,
+}
+
+impl Values {
+    fn of(columns: &'static str, rows: usize) -> Self {
+        let width = columns.split(',').count();
+        let mut arguments = SqliteArguments::default();
+        arguments.reserve(width * rows, 0);
+        Self { columns, width, rows, arguments }
     }
-    Ok(())
+
+    fn add<'q, T: Encode<'q, sqlx::Sqlite> + Type<sqlx::Sqlite>>(
+        &mut self,
+        value: T,
+    ) -> Result<&mut Self, sqlx::Error> {
+        self.arguments.add(value).map_err(sqlx::Error::Encode)?;
+        Ok(self)
+    }
+
+    /// Gives the number of rows that came in.
+    async fn insert(
+        self,
+        tx: &mut SqliteConnection,
+        table: &str,
+        conflict: &str,
+    ) -> Result<u64, sqlx::Error> {
+        let row = format!("({}?),", "?,".repeat(self.width - 1));
+        let rows = row.repeat(self.rows);
+        let rows = rows.trim_end_matches(',');
+        let sql = format!("INSERT INTO {table} ({}) VALUES {rows} {conflict}", self.columns);
+        // only full chunks come again; the day's name makes even them new every day
+        let keep = self.rows == CHUNK;
+        let insert = sqlx::query_with(AssertSqlSafe(sql), self.arguments).persistent(keep);
+        Ok(insert.execute(tx).await?.rows_affected())
+    }
 }
 
 async fn add_sums(tx: &mut SqliteConnection, sums: &BTreeMap<Line, Sum>) -> Result<(), sqlx::Error> {

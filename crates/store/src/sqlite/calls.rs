@@ -1,29 +1,25 @@
 //! Reads calls from SQLite, and drops days.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bedplate_core::call::CallId;
 use bedplate_core::clock::Timestamp;
 use bedplate_core::ports::{CallFilter, Calls, StoreError, Total};
-use bedplate_core::record::{AttemptRow, CallRow, Outcome};
+use bedplate_core::record::Outcome;
 use sqlx::{AssertSqlSafe, Connection as _, QueryBuilder, SqliteConnection};
-use uuid::Uuid;
 
 use super::Sqlite;
 use crate::day::Day;
 use crate::fault::within;
 use crate::filter;
 use crate::lease::Lease;
-use crate::rows::{ATTEMPT_COLUMNS, CALL_COLUMNS, StoredAttempt, StoredCall};
+use crate::rows::{CALL_COLUMNS, StoredCall};
 use crate::sums::{SUM_COLUMNS, UNIT_COLUMNS, join, select_sums};
-
-/// Ids in one statement.
-const CHUNK: usize = 500;
 
 #[async_trait]
 impl Calls for Sqlite {
-    async fn append(&self, batch: &[Outcome]) -> Result<(), StoreError> {
+    async fn append(&self, batch: &[Arc<Outcome>]) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -64,8 +60,8 @@ impl Sqlite {
             );
             let found =
                 sqlx::query_as::<_, StoredCall>(AssertSqlSafe(sql)).bind(from.0).bind(to.0).bind(id.0);
-            if let Some(StoredCall(call)) = found.fetch_optional(&mut *tx).await? {
-                return Ok(with_attempts(&mut tx, day, vec![call]).await?.pop());
+            if let Some(StoredCall(outcome)) = found.fetch_optional(&mut *tx).await? {
+                return Ok(Some(outcome));
             }
         }
         Ok(None)
@@ -84,8 +80,7 @@ impl Sqlite {
             let mut q = QueryBuilder::new(head);
             filter::push(&mut q, filter, i64::try_from(limit - out.len()).unwrap_or(i64::MAX));
             let found: Vec<StoredCall> = q.build_query_as().persistent(false).fetch_all(&mut *tx).await?;
-            let calls = found.into_iter().map(|c| c.0).collect();
-            out.extend(with_attempts(&mut tx, day, calls).await?);
+            out.extend(found.into_iter().map(|c| c.0));
         }
         Ok(out)
     }
@@ -111,7 +106,7 @@ impl Sqlite {
         let n = day.number();
         let mut lease = Lease::of(&self.writer).await?;
         let mut tx = lease.begin_with("BEGIN IMMEDIATE").await?;
-        let sql = format!("DROP TABLE IF EXISTS attempt_{n}; DROP TABLE IF EXISTS call_{n};");
+        let sql = format!("DROP VIEW IF EXISTS attempt_{n}; DROP TABLE IF EXISTS call_{n};");
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx).await?;
         sqlx::query("DELETE FROM ledger_day WHERE day = $1").bind(n).execute(&mut *tx).await?;
         tx.commit().await?;
@@ -125,27 +120,4 @@ async fn days(conn: &mut SqliteConnection) -> Result<Vec<Day>, sqlx::Error> {
     let numbers: Vec<i64> =
         sqlx::query_scalar("SELECT day FROM ledger_day ORDER BY day DESC").fetch_all(conn).await?;
     Ok(numbers.into_iter().filter_map(Day::from_number).collect())
-}
-
-async fn with_attempts(
-    conn: &mut SqliteConnection,
-    day: Day,
-    calls: Vec<CallRow>,
-) -> Result<Vec<Outcome>, sqlx::Error> {
-    let mut attempts = HashMap::<Uuid, Vec<AttemptRow>>::new();
-    for chunk in calls.chunks(CHUNK) {
-        let head = format!("SELECT {ATTEMPT_COLUMNS} FROM attempt_{} WHERE call_id IN (", day.number());
-        let mut q = QueryBuilder::new(head);
-        let mut ids = q.separated(", ");
-        for call in chunk {
-            ids.push_bind(call.id.0);
-        }
-        q.push(") ORDER BY call_id, n");
-        let found: Vec<StoredAttempt> = q.build_query_as().persistent(false).fetch_all(&mut *conn).await?;
-        for attempt in found {
-            attempts.entry(attempt.call).or_default().push(attempt.row);
-        }
-    }
-    let join = |call: CallRow| Outcome { attempts: attempts.remove(&call.id.0).unwrap_or_default(), call };
-    Ok(calls.into_iter().map(join).collect())
 }

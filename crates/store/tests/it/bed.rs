@@ -77,6 +77,20 @@ impl Bed {
         }
     }
 
+    /// Asks behind the ledger's back for one number.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        if self.schema.is_some() {
+            let mut conn = self.postgres_connection().await;
+            return sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap();
+        }
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.file());
+        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        let number = sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap();
+        pool.close().await;
+        number
+    }
+
     /// The URL of this test's own schema.
     pub(crate) fn postgres_url(&self) -> String {
         schema_url(self.schema.as_ref().unwrap())

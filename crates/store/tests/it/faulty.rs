@@ -50,7 +50,7 @@ impl Faulty {
 
 #[async_trait]
 impl Calls for Faulty {
-    async fn append(&self, batch: &[Outcome]) -> Result<(), StoreError> {
+    async fn append(&self, batch: &[Arc<Outcome>]) -> Result<(), StoreError> {
         self.appends.fetch_add(1, Ordering::SeqCst);
         let cue = self.cues.lock().pop().unwrap_or(Cue::Succeed);
         if batch.len() > self.most.load(Ordering::SeqCst) {
@@ -96,12 +96,12 @@ pub(crate) struct Memory {
 
 #[async_trait]
 impl Calls for Memory {
-    async fn append(&self, batch: &[Outcome]) -> Result<(), StoreError> {
+    async fn append(&self, batch: &[Arc<Outcome>]) -> Result<(), StoreError> {
         // a commit takes a while
         tokio::time::sleep(std::time::Duration::from_millis(3)).await;
         let mut calls = self.calls.lock();
         for o in batch {
-            calls.entry(o.call.id).or_insert_with(|| o.clone());
+            calls.entry(o.call.id).or_insert_with(|| Outcome::clone(o));
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Outcomes to write.
 
+use std::sync::Arc;
+
 use bedplate_core::call::{CallId, Dialect, Operation};
 use bedplate_core::clock::Timestamp;
 use bedplate_core::ids::Ids;
@@ -13,6 +15,11 @@ use proptest::prelude::*;
 
 pub(crate) fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
+}
+
+/// As the ledger takes them.
+pub(crate) fn shared(outcomes: impl IntoIterator<Item = Outcome>) -> Vec<Arc<Outcome>> {
+    outcomes.into_iter().map(Arc::new).collect()
 }
 
 /// An answered call with two attempts, and every member set.

@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::bed::{Bed, clock};
-use crate::outcomes::{answered, at, key};
+use crate::outcomes::{answered, at, key, shared};
 use server::Server;
 use wire::Wire;
 
@@ -90,7 +90,7 @@ async fn a_server_that_stands_still_hangs_nobody() {
     let ledger = config.open(dir.path(), clock()).await.unwrap();
     let ids = SeededIds::new(1);
     let first = answered(&ids, at("2026-11-22T12:00:00Z"));
-    ledger.append(std::slice::from_ref(&first)).await.unwrap();
+    ledger.append(&shared([first.clone()])).await.unwrap();
 
     wire.freeze(true);
     let second = answered(&ids, at("2026-11-22T12:00:01Z"));
@@ -98,7 +98,7 @@ async fn a_server_that_stands_still_hangs_nobody() {
     for n in 0..5 {
         let began = Instant::now();
         let e = match n % 4 {
-            0 => ledger.append(std::slice::from_ref(&second)).await.err(),
+            0 => ledger.append(&shared([second.clone()])).await.err(),
             1 => ledger.recent(&CallFilter::default(), 1).await.err(),
             2 => ledger.ping().await.err(),
             _ => ledger.insert_key(&key(1)).await.err(),
@@ -114,7 +114,7 @@ async fn a_server_that_stands_still_hangs_nobody() {
     while ledger.ping().await.is_err() {
         assert!(began.elapsed() < Duration::from_secs(20), "the pool does not come back");
     }
-    ledger.append(std::slice::from_ref(&second)).await.unwrap();
+    ledger.append(&shared([second.clone()])).await.unwrap();
     assert_eq!(ledger.recent(&CallFilter::default(), 9).await.unwrap(), [second, first]);
     bed.end().await;
 }
@@ -123,7 +123,7 @@ async fn a_server_that_stands_still_hangs_nobody() {
 async fn a_lock_that_is_held_meets_the_deadline_and_retention_gives_way() {
     let bed = Bed::postgres().await;
     let old = answered(&SeededIds::new(1), at("2026-11-20T12:00:00Z"));
-    bed.ledger.append(std::slice::from_ref(&old)).await.unwrap();
+    bed.ledger.append(&shared([old.clone()])).await.unwrap();
     let mut other = bed.postgres_connection().await;
     let lock = "BEGIN; LOCK TABLE call IN ACCESS SHARE MODE";
     sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
@@ -168,7 +168,7 @@ async fn questions_touch_one_day_and_use_an_index() {
     for day in 1..=9 {
         let when = at(&format!("2026-11-0{day}T12:00:00Z"));
         let batch: Vec<_> = (0..600).map(|_| answered(&ids, when)).collect();
-        bed.ledger.append(&batch).await.unwrap();
+        bed.ledger.append(&shared(batch.clone())).await.unwrap();
     }
     bed.sql("ANALYZE").await.unwrap();
     let day = (at("2026-11-05T00:00:00Z").0, at("2026-11-06T00:00:00Z").0);

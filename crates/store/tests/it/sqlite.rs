@@ -11,7 +11,7 @@ use bedplate_store::{Config, LedgerConfig};
 use bedplate_testkit::SeededIds;
 
 use crate::bed::{Bed, clock};
-use crate::outcomes::{answered, at, key};
+use crate::outcomes::{answered, at, key, shared};
 
 #[tokio::test]
 async fn the_file_and_its_folder_are_for_their_owner_alone() {
@@ -49,7 +49,7 @@ async fn fsync_makes_every_commit_full() {
     bed.config.fsync = true;
     let ledger = bed.another().await.unwrap();
     let o = answered(&SeededIds::new(1), at("2026-11-22T12:00:00Z"));
-    ledger.append(std::slice::from_ref(&o)).await.unwrap();
+    ledger.append(&shared([o.clone()])).await.unwrap();
     assert_eq!(bed.ledger.recent(&CallFilter::default(), 9).await.unwrap(), [o]);
     ledger.close().await;
     bed.end().await;
@@ -58,7 +58,7 @@ async fn fsync_makes_every_commit_full() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn questions_use_an_index() {
     let bed = Bed::sqlite().await;
-    bed.ledger.append(&[answered(&SeededIds::new(1), at("2026-11-22T12:00:00Z"))]).await.unwrap();
+    bed.ledger.append(&shared([answered(&SeededIds::new(1), at("2026-11-22T12:00:00Z"))])).await.unwrap();
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(bed.file());
     let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
     let order = "ORDER BY admitted_at DESC, id DESC LIMIT 10";

@@ -11,9 +11,10 @@ use proptest::test_runner::TestRunner;
 
 use super::on_every_ledger;
 use crate::bed::Bed;
-use crate::outcomes::{answered, any_outcome, at, refused};
+use crate::outcomes::{answered, any_outcome, at, refused, shared};
 
 on_every_ledger!(
+    attempts_can_be_asked_for_in_sql,
     calls_read_back_as_written,
     any_call_reads_back,
     an_empty_batch_is_nothing,
@@ -27,7 +28,7 @@ on_every_ledger!(
 async fn calls_read_back_as_written(bed: &Bed) {
     let ids = SeededIds::new(1);
     let batch = [answered(&ids, at("2026-11-22T12:00:00Z")), refused(&ids, at("2026-11-23T12:00:00Z"))];
-    bed.ledger.append(&batch).await.unwrap();
+    bed.ledger.append(&shared(batch.clone())).await.unwrap();
     for outcome in &batch {
         assert_eq!(bed.ledger.call(outcome.call.id).await.unwrap().as_ref(), Some(outcome));
     }
@@ -39,7 +40,7 @@ async fn any_call_reads_back(bed: &Bed) {
     let mut runner = TestRunner::deterministic();
     for _ in 0..12 {
         let mut batch = prop::collection::vec(any_outcome(), 1..250).new_tree(&mut runner).unwrap().current();
-        bed.ledger.append(&batch).await.unwrap();
+        bed.ledger.append(&shared(batch.clone())).await.unwrap();
         batch.sort_by_key(|o| o.call.id);
         batch.dedup_by_key(|o| o.call.id);
         for outcome in batch.iter().step_by(7) {
@@ -60,9 +61,9 @@ async fn a_batch_may_be_written_twice(bed: &Bed) {
     let second = answered(&ids, at("2026-11-22T12:00:01Z"));
     let mut changed = first.clone();
     changed.call.status = 500;
-    bed.ledger.append(std::slice::from_ref(&first)).await.unwrap();
+    bed.ledger.append(&shared([first.clone()])).await.unwrap();
     // the first again, changed; the second twice in one batch
-    bed.ledger.append(&[changed, second.clone(), second.clone()]).await.unwrap();
+    bed.ledger.append(&shared([changed, second.clone(), second.clone()])).await.unwrap();
     assert_eq!(bed.ledger.recent(&CallFilter::default(), 10).await.unwrap(), [second, first]);
     let totals = bed.ledger.totals(Timestamp(0), Timestamp(i64::MAX)).await.unwrap();
     assert_eq!(totals.iter().map(|t| t.calls).sum::<u64>(), 2);
@@ -92,7 +93,7 @@ fn some_calls() -> Vec<Outcome> {
 
 async fn filters_choose_and_the_newest_come_first(bed: &Bed) {
     let mut calls = some_calls();
-    bed.ledger.append(&calls).await.unwrap();
+    bed.ledger.append(&shared(calls.clone())).await.unwrap();
     calls.reverse();
     let all = CallFilter::default;
     let filters: Vec<CallFilter> = vec![
@@ -150,7 +151,7 @@ impl<T: PartialEq> IsNoneOrEq for Option<T> {
 
 async fn tail_gives_what_came_after(bed: &Bed) {
     let mut calls = some_calls();
-    bed.ledger.append(&calls).await.unwrap();
+    bed.ledger.append(&shared(calls.clone())).await.unwrap();
     calls.sort_by_key(|o| o.call.id);
     let filter = CallFilter { after: Some(calls[10].call.id), ..CallFilter::default() };
     let found: Vec<_> = bed.ledger.recent(&filter, 100).await.unwrap();
@@ -173,8 +174,8 @@ async fn awkward_text_is_kept_from_breaking_a_batch(bed: &Bed) {
     again.call.id = CallId::new(o.call.admitted_at, &ids);
     let mut early = answered(&ids, Timestamp(-5));
     early.call.model = "x".repeat(2_048);
-    bed.ledger.append(&[o.clone(), early]).await.unwrap();
-    bed.ledger.append(&[again]).await.unwrap();
+    bed.ledger.append(&shared([o.clone(), early])).await.unwrap();
+    bed.ledger.append(&shared([again])).await.unwrap();
     let read = bed.ledger.call(o.call.id).await.unwrap().unwrap().call;
     assert_eq!(read.model, "a\u{fffd}b");
     assert_eq!(read.user.as_deref(), Some("c\0d"));
@@ -198,7 +199,7 @@ async fn nodes_that_begin_a_day_together_do_not_collide(bed: &Bed) {
             for day in 1..=5 {
                 let when = at(&format!("2026-12-{day:02}T00:00:00Z"));
                 let batch: Vec<_> = (0..20).map(|_| answered(&ids, when)).collect();
-                node.append(&batch).await.unwrap();
+                node.append(&shared(batch.clone())).await.unwrap();
             }
         });
     }
@@ -209,4 +210,22 @@ async fn nodes_that_begin_a_day_together_do_not_collide(bed: &Bed) {
     for node in nodes {
         node.close().await;
     }
+}
+
+/// Attempts lie with their call; a view gives each a row.
+async fn attempts_can_be_asked_for_in_sql(bed: &Bed) {
+    let ids = SeededIds::new(7);
+    let noon = at("2026-11-22T12:00:00Z");
+    bed.ledger.append(&shared((0..3).map(|_| answered(&ids, noon)))).await.unwrap();
+    let view = if bed.is_postgres() { "attempt" } else { "attempt_20261122" };
+    let all = format!("SELECT count(*) FROM {view}");
+    assert_eq!(bed.number(&all).await, 6);
+    let answered = format!("{all} WHERE status = 200 AND n = 2 AND provider = 'use1' AND code IS NULL");
+    assert_eq!(bed.number(&answered).await, 3);
+    let joined = format!(
+        "{all} WHERE cost_state = 'known' AND call_id IN (SELECT id FROM {})",
+        view.replace("attempt", "call")
+    );
+    assert_eq!(bed.number(&joined).await, 6);
+    bed.number(&format!("SELECT CAST(sum(cost_nanos) AS BIGINT) FROM {view}")).await;
 }

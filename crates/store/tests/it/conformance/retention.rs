@@ -7,7 +7,7 @@ use bedplate_testkit::{ManualClock, SeededIds};
 
 use super::on_every_ledger;
 use crate::bed::Bed;
-use crate::outcomes::{answered, at};
+use crate::outcomes::{answered, at, shared};
 
 on_every_ledger!(
     whole_days_go_and_sums_stay,
@@ -19,7 +19,7 @@ async fn whole_days_go_and_sums_stay(bed: &Bed) {
     let ids = SeededIds::new(1);
     let days = ["2026-11-20T12:00:00Z", "2026-11-21T12:00:00Z", "2026-11-22T12:00:00Z"].map(at);
     let batch = days.map(|d| answered(&ids, d));
-    bed.ledger.append(&batch).await.unwrap();
+    bed.ledger.append(&shared(batch.clone())).await.unwrap();
     let sums = bed.ledger.totals(Timestamp(0), Timestamp(i64::MAX)).await.unwrap();
     assert_eq!(bed.ledger.retain(at("2026-11-20T23:59:59Z")).await.unwrap(), 0, "the day is not over");
     assert_eq!(bed.ledger.retain(at("2026-11-22T00:00:00Z")).await.unwrap(), 2);
@@ -34,10 +34,10 @@ async fn a_day_that_was_dropped_can_come_again(bed: &Bed) {
     let ids = SeededIds::new(1);
     let when = at("2026-11-20T12:00:00Z");
     let other = bed.another().await.unwrap();
-    bed.ledger.append(&[answered(&ids, when)]).await.unwrap();
+    bed.ledger.append(&shared([answered(&ids, when)])).await.unwrap();
     assert_eq!(other.retain(at("2026-11-22T00:00:00Z")).await.unwrap(), 1);
     let late = answered(&ids, when);
-    bed.ledger.append(std::slice::from_ref(&late)).await.unwrap();
+    bed.ledger.append(&shared([late.clone()])).await.unwrap();
     assert_eq!(bed.ledger.recent(&CallFilter::default(), 10).await.unwrap(), [late]);
     other.close().await;
 }
@@ -46,7 +46,7 @@ async fn the_sweep_drops_what_is_over_age(bed: &Bed) {
     let ids = SeededIds::new(1);
     let days = ["2025-10-17T12:00:00Z", "2025-10-19T12:00:00Z", "2026-11-22T12:00:00Z"].map(at);
     let batch = days.map(|d| answered(&ids, d));
-    bed.ledger.append(&batch).await.unwrap();
+    bed.ledger.append(&shared(batch.clone())).await.unwrap();
     // 400 days before are 2025-10-18, at noon
     let clock = Arc::new(ManualClock::at("2026-11-22T12:00:00Z"));
     let sweep = bed.config.sweep(bed.ledger.clone(), clock);

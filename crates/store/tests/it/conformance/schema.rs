@@ -3,7 +3,7 @@ use bedplate_testkit::SeededIds;
 
 use super::on_every_ledger;
 use crate::bed::Bed;
-use crate::outcomes::{answered, at};
+use crate::outcomes::{answered, at, shared};
 
 on_every_ledger!(
     the_schema_has_a_version_and_the_ledger_answers,
@@ -30,7 +30,7 @@ async fn many_may_open_at_once(bed: &Bed) {
         ["bedplate_schema", "change_counter", "issued_key", "ledger_day", "usage_day", "usage_day_unit"];
     let mut sql: String = tables.iter().map(|t| format!("DROP TABLE {t};")).collect();
     if bed.is_postgres() {
-        sql.push_str("DROP TABLE call; DROP TABLE attempt;");
+        sql.push_str("DROP VIEW attempt; DROP TABLE call;");
     }
     bed.sql(&sql).await.unwrap();
     let open = || bed.another();
@@ -63,7 +63,7 @@ async fn a_newer_schema_is_used_when_it_allows_that(bed: &Bed) {
     let other = bed.another().await.unwrap();
     assert_eq!(other.schema_version().await.unwrap(), 2);
     let o = answered(&SeededIds::new(1), at("2026-11-22T12:00:00Z"));
-    other.append(std::slice::from_ref(&o)).await.unwrap();
+    other.append(&shared([o.clone()])).await.unwrap();
     assert_eq!(bed.ledger.call(o.call.id).await.unwrap(), Some(o));
     other.insert_key(&crate::outcomes::key(1)).await.unwrap();
     assert_eq!(bed.ledger.list_keys().await.unwrap().len(), 1);

@@ -12,7 +12,7 @@ use proptest::test_runner::TestRunner;
 
 use super::on_every_ledger;
 use crate::bed::Bed;
-use crate::outcomes::{answered, any_outcome, at, refused};
+use crate::outcomes::{answered, any_outcome, at, refused, shared};
 
 on_every_ledger!(
     sums_add_up_by_line,
@@ -37,8 +37,8 @@ async fn sums_add_up_by_line(bed: &Bed) {
         other,
         answered(&ids, at("2026-11-23T00:00:00Z")),
     ];
-    bed.ledger.append(&batch[..2]).await.unwrap();
-    bed.ledger.append(&batch[2..]).await.unwrap();
+    bed.ledger.append(&shared(batch[..2].to_vec())).await.unwrap();
+    bed.ledger.append(&shared(batch[2..].to_vec())).await.unwrap();
     let line = |day: &str, model: &str, calls: u64, reasoning| Total {
         day: at(day),
         team: "support".into(),
@@ -71,8 +71,8 @@ async fn an_unknown_price_stays_unknown(bed: &Bed) {
     let ids = SeededIds::new(1);
     let mut unknown = answered(&ids, at("2026-11-22T12:00:00Z"));
     unknown.call.cost = Cost::Unknown(Nanos(7));
-    bed.ledger.append(&[unknown]).await.unwrap();
-    bed.ledger.append(&[answered(&ids, at("2026-11-22T12:00:00Z"))]).await.unwrap();
+    bed.ledger.append(&shared([unknown])).await.unwrap();
+    bed.ledger.append(&shared([answered(&ids, at("2026-11-22T12:00:00Z"))])).await.unwrap();
     let total = all(bed).await.remove(0);
     assert_eq!((total.calls, total.unpriced, total.cost), (2, 1, Cost::Unknown(Nanos(1_234_574))));
 }
@@ -80,7 +80,7 @@ async fn an_unknown_price_stays_unknown(bed: &Bed) {
 async fn only_the_days_that_are_asked_for(bed: &Bed) {
     let ids = SeededIds::new(1);
     let days = ["2026-11-20T12:00:00Z", "2026-11-21T12:00:00Z", "2026-11-22T12:00:00Z"].map(at);
-    bed.ledger.append(&days.map(|d| answered(&ids, d))).await.unwrap();
+    bed.ledger.append(&shared(days.map(|d| answered(&ids, d)))).await.unwrap();
     let found = |since: &'static str, until: &'static str| async move {
         let totals = bed.ledger.totals(at(since), at(until)).await.unwrap();
         totals.iter().map(|t| t.day.to_string()[8..10].to_owned()).collect::<Vec<_>>()
@@ -99,7 +99,7 @@ async fn names_of_the_unrecognised_make_no_lines(bed: &Bed) {
             o
         })
         .collect();
-    bed.ledger.append(&batch).await.unwrap();
+    bed.ledger.append(&shared(batch.clone())).await.unwrap();
     let totals = all(bed).await;
     assert_eq!(totals.len(), 1);
     assert_eq!((totals[0].calls, totals[0].refused, &*totals[0].model), (50, 50, ""));
@@ -112,7 +112,7 @@ async fn sums_of_any_calls_are_those_of_a_model(bed: &Bed) {
         let mut batch = prop::collection::vec(any_outcome(), 1..200).new_tree(&mut runner).unwrap().current();
         // now and then something that is there already
         batch.extend(written.values().step_by(5).take(20).cloned());
-        bed.ledger.append(&batch).await.unwrap();
+        bed.ledger.append(&shared(batch.clone())).await.unwrap();
         for o in batch {
             written.entry(o.call.id).or_insert(o);
         }

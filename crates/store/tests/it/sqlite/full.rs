@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use super::child;
 use crate::bed::clock;
-use crate::outcomes::{answered, at};
+use crate::outcomes::{answered, at, shared};
 
 #[test]
 fn a_full_disk_stops_admission_and_costs_no_row() {
@@ -49,7 +49,7 @@ async fn fill(folder: &std::path::Path) {
     assert_eq!(journal.health().pending, 400);
     // a single row may still find room where a batch does not
     let batch: Vec<_> = (0..400).map(|_| answered(&ids, at("2026-11-22T12:00:00Z"))).collect();
-    let e = ledger.append(&batch).await.unwrap_err();
+    let e = ledger.append(&shared(batch.clone())).await.unwrap_err();
     assert!(matches!(e, StoreError::ReadOnly(_)), "{e}");
     ledger.ping().await.expect("what is there can still be read");
     println!("the disk was full after {settled} rows: {refused}");
