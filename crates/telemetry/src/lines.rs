@@ -35,12 +35,35 @@ impl Lines {
                     *open = Some(append(path)?);
                 }
                 match open {
-                    Some(file) => file.write_all(lines),
+                    Some(file) => add(file, lines),
                     None => Ok(()),
                 }
             }
         }
     }
+}
+
+/// Adds lines, all or none: half a line on a full disk would spoil the one that comes after it.
+fn add(file: &mut File, lines: &[u8]) -> io::Result<()> {
+    let mut rest = lines;
+    while !rest.is_empty() {
+        let failed = match file.write(rest) {
+            Ok(0) => io::ErrorKind::WriteZero.into(),
+            Ok(n) => {
+                rest = &rest[n..];
+                continue;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => e,
+        };
+        let added = (lines.len() - rest.len()) as u64;
+        if added > 0 {
+            // from the end: the file may have been cut by whoever rotates it
+            file.set_len(file.metadata()?.len().saturating_sub(added))?;
+        }
+        return Err(failed);
+    }
+    Ok(())
 }
 
 fn append(path: &Path) -> io::Result<File> {
