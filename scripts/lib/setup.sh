@@ -33,6 +33,7 @@ install_packages() {
   want curl command -v curl
   want procps command -v ps
   want util-linux command -v runuser
+  want libfaketime compgen -G '/usr/lib/*/faketime/libfaketime.so.1'   # a machine whose clock is wrong
   want g++ command -v g++                       # the fuzzing runtime is C++
   want chromium command -v chromium
   want chromium-driver command -v chromedriver
