@@ -3,8 +3,10 @@
 mod background;
 mod environment;
 mod health;
+mod prints;
 mod providers;
 mod reload;
+mod source;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -33,6 +35,7 @@ use crate::settings::Settings;
 pub(crate) use environment::{region as environment_region, with_proxy};
 use providers::Providers;
 use reload::Reload;
+pub(crate) use source::Source;
 
 /// The file in `.bedplate/` with the local admin key.
 pub(crate) const ADMIN_KEY: &str = "admin-key";
@@ -80,11 +83,9 @@ impl Offline {
 
 impl App {
     /// Starts everything; when this returns, calls are served.
-    pub(crate) async fn start(
-        project: Project,
-        settings: Settings,
-        runtime: &Handle,
-    ) -> Result<Self, Failure> {
+    pub(crate) async fn start(source: Source, runtime: &Handle) -> Result<Self, Failure> {
+        let source::Read { settings, prints } = source.read();
+        let (settings, project) = (settings?, source.project.clone());
         let lock = project.lock()?;
         let clock: Arc<dyn Clock> = SystemClock::shared();
         let ids: Arc<dyn Ids> = SystemIds::shared();
@@ -105,14 +106,18 @@ impl App {
         let mut sinks = telemetry.sinks();
         sinks.push(Arc::clone(&live) as Arc<dyn Sink>);
         let providers = Providers::new(Arc::clone(&clock), runtime.clone());
-        let reload = Reload::new(reload::Parts {
-            project: project.clone(),
+        let (reload, snapshot) = Reload::start(reload::Parts {
+            source,
+            settings: settings.clone(),
+            prints,
             providers,
+            certificates: certificates.clone(),
             journal: Arc::clone(&journal),
             clock: Arc::clone(&clock),
             sinks,
-        });
-        let snapshot = reload.snapshot(&settings).await.map_err(Failure::usage)?;
+        })
+        .await
+        .map_err(Failure::usage)?;
         let admin_key = admin_key(&state, &*ids)?;
         let gateway = Gateway::new(Arc::clone(&clock), ids, keyring, snapshot);
 
@@ -128,7 +133,6 @@ impl App {
             gateway: Arc::clone(&gateway),
             keymaker: Arc::clone(&keymaker),
             reload: Arc::clone(&reload),
-            certificates: certificates.clone(),
             ledger: Arc::clone(&ledger),
             journal: Arc::clone(&journal),
             metrics: Arc::clone(&telemetry.metrics),
@@ -140,13 +144,16 @@ impl App {
             reload: Arc::clone(&reload),
             draining: AtomicBool::new(false),
         });
-        let metrics = Arc::clone(&telemetry.metrics);
+        let metrics = {
+            let (metrics, reload) = (Arc::clone(&telemetry.metrics), Arc::clone(&reload));
+            move || page(&metrics.render(), &reload.metrics())
+        };
         let parts = bedplate_control::Parts {
             ledger: Arc::clone(&ledger),
             keymaker: Arc::clone(&keymaker),
             admin_key,
             health: Arc::clone(&health) as Arc<dyn bedplate_control::Health>,
-            metrics: Arc::new(move || metrics.render()),
+            metrics: Arc::new(metrics),
             live,
             clock,
             version: env!("CARGO_PKG_VERSION"),
@@ -189,14 +196,14 @@ impl App {
         Ok(self.lock.write(&format!("{}\n{line}\n", std::process::id()))?)
     }
 
-    /// Reads the configuration again, as `SIGHUP` asks.
+    /// Reads the configuration and the certificates again, as `SIGHUP` asks.
     pub(crate) async fn reload(&self) {
         self.reload.now(&self.gateway).await;
-        if let Some(certificates) = &self.certificates
-            && let Err(e) = certificates.reload()
-        {
-            tracing::error!("the certificate stays as it is: {e}");
-        }
+    }
+
+    /// How long calls may run on when bedplate stops.
+    pub(crate) fn shutdown(&self) -> Duration {
+        self.reload.shutdown()
     }
 
     /// Writes what has settled.
@@ -221,6 +228,12 @@ impl App {
         ledger.close().await;
         control.stop().await;
     }
+}
+
+/// One page of OpenMetrics out of one that is whole and families that stand before its end.
+fn page(whole: &str, more: &str) -> String {
+    let families = whole.strip_suffix("# EOF\n").unwrap_or(whole);
+    format!("{families}{more}# EOF\n")
 }
 
 /// The local admin key: made once, readable by its owner alone.

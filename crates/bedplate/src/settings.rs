@@ -21,6 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::document::Document;
+pub(crate) use self::paths::Named;
 use crate::exit::Failure;
 use crate::project::Project;
 
@@ -96,6 +97,14 @@ impl Settings {
         })?;
         settings.resolve(&project.dir);
         Ok(settings)
+    }
+
+    /// The files that the project's file names, as far as it can be read: also when it is bad, so that one
+    /// of them that is corrected or comes late is noticed.
+    pub(crate) fn named_files(project: &Project) -> Vec<Named> {
+        let text = std::fs::read_to_string(project.config()).unwrap_or_default();
+        let settings: Option<Self> = Document::parse(&text).read();
+        settings.map(|settings| settings.files(&project.dir)).unwrap_or_default()
     }
 
     /// Parses and looks for problems; each is `LINE:COLUMN: what is wrong`.
@@ -200,5 +209,24 @@ mod tests {
         assert_eq!(s.traces.headers["b"], SecretRef::Env("B".into()));
         assert_eq!(s.sim.bearer_tokens, [file("t")]);
         assert_eq!(s.sim.credentials[0].secret_access_key, file("s"));
+    }
+
+    #[test]
+    fn every_file_that_is_named_is_watched_also_when_the_rest_is_bad() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[prices]\noverrides = \"file-1\"\n[store]\nledger = { postgres = { file = \"file-2\" } }\n[[provider]]\nname = \"a\"\nkind = \"bedrock\"\nca_file = \"file-3\"\nbearer = { file = \"file-4\" }\n[traces]\nca_file = \"/etc/file-5\"\nheaders = { a = { file = \"file-6\" }, b = { env = \"B\" } }\n[sim]\nbearer_tokens = [{ file = \"file-7\" }]\ncredentials = [{ access_key_id = \"A\", secret_access_key = { file = \"file-8\" } }]\n[nonsense]\n";
+        std::fs::write(folder.path().join("bedplate.toml"), text).unwrap();
+        let project = Project::open(folder.path()).unwrap();
+        assert!(Settings::load(&project).is_err());
+        let mut names: Vec<String> =
+            Settings::named_files(&project).iter().map(|f| f.path.display().to_string()).collect();
+        names.sort_by_key(|name| name.rsplit('-').next().map(str::to_owned));
+        let expected: Vec<String> = (1..=8)
+            .map(|n| match n {
+                5 => "/etc/file-5".to_owned(),
+                n => project.dir.join(format!("file-{n}")).display().to_string(),
+            })
+            .collect();
+        assert_eq!(names, expected);
     }
 }

@@ -7,7 +7,6 @@ use bedplate_control::keys::Keymaker;
 use bedplate_core::clock::Clock;
 use bedplate_core::ports::{Calls, Ledger, StoreError};
 use bedplate_gateway::Gateway;
-use bedplate_gateway::tls::Certificates;
 use bedplate_pipeline::Keyring;
 use bedplate_store::Journal;
 use bedplate_telemetry::metrics::Metrics;
@@ -21,7 +20,6 @@ pub(super) struct Parts {
     pub(super) gateway: Arc<Gateway>,
     pub(super) keymaker: Arc<Keymaker>,
     pub(super) reload: Arc<Reload>,
-    pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) journal: Arc<Journal>,
     pub(super) metrics: Arc<Metrics>,
@@ -33,26 +31,15 @@ pub(super) struct Background(Vec<AbortHandle>);
 
 /// How soon a gateway learns of a changed key.
 const KEYS: Duration = Duration::from_millis(200);
-/// How soon a changed file is taken up: polled by content, because the symlink swaps of mounted
-/// configuration confuse file watchers.
-const FILES: Duration = Duration::from_secs(2);
+/// How often files are looked at: polled by content, because the symlink swaps of mounted configuration
+/// confuse file watchers. A change is taken up at the second look that sees it.
+const FILES: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(10);
 const HEALTH: Duration = Duration::from_secs(1);
 
 impl Background {
     pub(super) fn start(parts: Parts) -> Self {
-        let Parts {
-            runtime,
-            gateway,
-            keymaker,
-            reload,
-            certificates,
-            ledger,
-            journal,
-            metrics,
-            store,
-            clock,
-        } = parts;
+        let Parts { runtime, gateway, keymaker, reload, ledger, journal, metrics, store, clock } = parts;
         let keys = {
             let keyring = Arc::clone(&gateway.keyring);
             runtime.spawn(async move {
@@ -84,11 +71,6 @@ impl Background {
             loop {
                 tokio::time::sleep(SWEEP).await;
                 reload.sweep();
-                if let Some(certificates) = &certificates
-                    && let Err(e) = certificates.reload_if_changed()
-                {
-                    tracing::error!("the certificate stays as it is: {e}");
-                }
             }
         });
         let health = runtime.spawn(async move {

@@ -1,9 +1,12 @@
-//! Providers, built from configuration and kept over reloads while their section stays the same.
+//! Providers, built from configuration and kept over reloads while their section stays the same, and
+//! what stands in the files that it names.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bedplate_core::clock::Clock;
+use bedplate_core::secret::Secret;
 use bedplate_pipeline::Provider;
 use bedplate_sim::Sim;
 use bedplate_upstream::{Bedrock, Config, Credentials, CredentialsState, Kind};
@@ -11,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
 use super::environment::with_proxy;
+use super::prints::Prints;
 use crate::settings::Settings;
 
 pub(super) struct Providers {
@@ -21,13 +25,37 @@ pub(super) struct Providers {
     sim: Mutex<Option<Sim>>,
 }
 
+/// A provider, and what it was built from.
 #[derive(Clone)]
-struct Built {
+pub(super) struct Built {
     /// The section as it was read, in JSON: compared to see whether it changed.
     section: String,
+    files: Prints,
     provider: Arc<Bedrock>,
     credentials: Credentials,
+    /// What the credential chain was told; `None` when there is none.
+    chain: Option<Chain>,
     describes: String,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Chain {
+    profile: Option<String>,
+    role_arn: Option<String>,
+    region: String,
+}
+
+/// How long a reload waits for the first answer of a new credential chain.
+const CHAIN: Duration = Duration::from_secs(5);
+
+impl Built {
+    pub(super) fn provider(&self) -> Arc<dyn Provider> {
+        Arc::clone(&self.provider) as Arc<dyn Provider>
+    }
+
+    fn name(&self) -> &str {
+        &self.provider.facts().name
+    }
 }
 
 impl Providers {
@@ -35,32 +63,78 @@ impl Providers {
         Self { clock, runtime, built: parking_lot::Mutex::default(), sim: Mutex::default() }
     }
 
-    /// The providers of `settings`, in order.
+    /// The providers of `settings`, in order, to be taken up by [`Providers::take`]. With `all` none is
+    /// kept; but credential chains are, which look again.
     ///
     /// # Errors
-    /// Says which section is wrong and how; what was built before stays.
-    pub(super) async fn build(&self, settings: &Settings) -> Result<Vec<Arc<dyn Provider>>, String> {
+    /// Says which section is wrong and how, or which provider would lose its credentials.
+    pub(super) async fn build(
+        &self,
+        settings: &Settings,
+        prints: &Prints,
+        all: bool,
+    ) -> Result<Vec<Built>, String> {
         let before = self.built.lock().clone();
         let mut after = Vec::with_capacity(settings.provider.len());
         for config in &settings.provider {
             let section = serde_json::to_string(config).map_err(|e| e.to_string())?;
-            match before.iter().find(|b| b.section == section) {
+            let files = prints.only(config.files());
+            match before.iter().find(|b| !all && b.section == section && b.files == files) {
                 Some(built) => after.push(built.clone()),
-                None => after.push(self.one(config, section, settings).await?),
+                None => after.push(self.one(config, (section, files), settings, &before).await?),
             }
         }
-        let providers = after.iter().map(|b| Arc::clone(&b.provider) as Arc<dyn Provider>).collect();
-        *self.built.lock() = after;
-        Ok(providers)
+        self.keep_credentials(&before, &after).await?;
+        Ok(after)
     }
 
-    async fn one(&self, config: &Config, section: String, settings: &Settings) -> Result<Built, String> {
+    /// A provider that can sign does not get a chain that cannot.
+    async fn keep_credentials(&self, before: &[Built], after: &[Built]) -> Result<(), String> {
+        let now = || self.clock.now();
+        for built in after.iter().filter(|b| b.chain.is_some()) {
+            let Some(old) = before.iter().find(|b| b.name() == built.name()) else { continue };
+            if old.chain == built.chain || !old.credentials.state(now()).usable() {
+                continue;
+            }
+            let settled = tokio::time::timeout(CHAIN, built.credentials.settled(now())).await;
+            let said = match settled.unwrap_or(CredentialsState::Pending) {
+                state if state.usable() => continue,
+                CredentialsState::Failed(said) => said,
+                _ => "the credential chain does not answer".to_owned(),
+            };
+            return Err(format!("provider `{}` would lose its AWS credentials: {said}", built.name()));
+        }
+        Ok(())
+    }
+
+    /// Puts `built` into force.
+    pub(super) fn take(&self, built: Vec<Built>) {
+        *self.built.lock() = built;
+    }
+
+    async fn one(
+        &self,
+        config: &Config,
+        (section, files): (String, Prints),
+        settings: &Settings,
+        before: &[Built],
+    ) -> Result<Built, String> {
+        let chain = (config.kind == Kind::Bedrock && config.bearer.is_none()).then(|| Chain {
+            profile: config.profile.clone(),
+            role_arn: config.role_arn.clone(),
+            region: config.region.clone(),
+        });
         let (config, credentials) = match config.kind {
             Kind::Bedrock => {
                 let config = with_proxy(config.clone());
-                let credentials = match &config.bearer {
-                    Some(_) => Credentials::fixed(String::new(), bedplate_core::secret::Secret::default()),
-                    None => Credentials::chain(&config, Arc::clone(&self.clock), &self.runtime),
+                let same = before.iter().find(|b| b.chain == chain);
+                let credentials = match (&chain, same) {
+                    (None, _) => Credentials::fixed(String::new(), Secret::default()),
+                    (Some(_), Some(same)) => {
+                        same.credentials.renew();
+                        same.credentials.clone()
+                    }
+                    (Some(_), None) => Credentials::chain(&config, Arc::clone(&self.clock), &self.runtime),
                 };
                 (config, credentials)
             }
@@ -82,7 +156,7 @@ impl Providers {
             (Kind::Bedrock, None) => format!("Amazon Bedrock in {}", config.region),
         };
         let provider = config.build(&self.clock, credentials.clone())?;
-        Ok(Built { section, provider, credentials, describes })
+        Ok(Built { section, files, provider, credentials, chain, describes })
     }
 
     async fn simulator(&self, settings: &Settings) -> Result<(SocketAddr, Credentials), String> {
@@ -105,7 +179,7 @@ impl Providers {
     /// How each provider stands with its credentials.
     pub(super) fn credentials(&self) -> Vec<(String, CredentialsState)> {
         let now = self.clock.now();
-        let of = |b: &Built| (b.provider.facts().name.to_string(), b.credentials.state(now));
+        let of = |b: &Built| (b.name().to_owned(), b.credentials.state(now));
         self.built.lock().iter().map(of).collect()
     }
 

@@ -1,5 +1,11 @@
 //! From settings to a snapshot: built whole, validated, swapped with one pointer. A bad file changes
-//! nothing and says why.
+//! nothing, and the log and `/metrics` say so.
+//!
+//! There is one reload at a time, whoever asks. A change counts when two looks have seen the same: a file
+//! that is being written is not taken up half.
+
+mod restart;
+mod status;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -8,47 +14,151 @@ use std::time::Duration;
 use bedplate_core::clock::Clock;
 use bedplate_core::ports::{Intake, Sink};
 use bedplate_cost::PriceBook;
+use bedplate_gateway::tls::{Certificates, TlsError};
 use bedplate_gateway::{Gateway, Snapshot};
 use bedplate_pipeline::{Books, Pipeline, Routes};
 use bedplate_store::Journal;
 use bedplate_upstream::CredentialsState;
+use tokio::sync::Mutex;
 
-use super::providers::Providers;
-use crate::project::Project;
+use self::status::Status;
+use super::prints::Prints;
+use super::providers::{Built, Providers};
+use super::source::{Read, Source};
 use crate::settings::Settings;
 
 pub(super) struct Reload {
-    project: Project,
+    source: Source,
     providers: Providers,
+    certificates: Option<Arc<Certificates>>,
     journal: Arc<Journal>,
     clock: Arc<dyn Clock>,
     sinks: Vec<Arc<dyn Sink>>,
     open: Arc<AtomicU64>,
-    /// The settings in force, in JSON.
-    current: parking_lot::Mutex<String>,
-    /// The file as it was last looked at.
-    seen: parking_lot::Mutex<Vec<u8>>,
+    /// What was there at the start, which some sections stay with.
+    started: (Settings, Prints),
+    status: Status,
+    /// `[drain] shutdown` of the settings in force.
+    shutdown: parking_lot::Mutex<Duration>,
+    /// Held by the reload that is at work.
+    turn: Mutex<Seen>,
 }
 
 pub(super) struct Parts {
-    pub(super) project: Project,
+    pub(super) source: Source,
+    pub(super) settings: Settings,
+    pub(super) prints: Prints,
     pub(super) providers: Providers,
+    pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) journal: Arc<Journal>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) sinks: Vec<Arc<dyn Sink>>,
 }
 
+struct Seen {
+    /// The files as they were when they were last read, taken up or not.
+    tried: Prints,
+    /// The files as the last look saw them.
+    last: Prints,
+    /// Whether the settings in force stood in a file.
+    in_file: bool,
+}
+
+/// A configuration that is good, and not in force yet.
+struct Compiled {
+    snapshot: Snapshot,
+    providers: Vec<Built>,
+}
+
 impl Reload {
-    pub(super) fn new(parts: Parts) -> Self {
-        let Parts { project, providers, journal, clock, sinks } = parts;
-        let seen = parking_lot::Mutex::new(std::fs::read(project.config()).unwrap_or_default());
-        let (open, current) = (Arc::default(), parking_lot::Mutex::default());
-        Self { project, providers, journal, clock, sinks, open, current, seen }
+    /// Compiles the settings of a start.
+    ///
+    /// # Errors
+    /// Says what is wrong with them.
+    pub(super) async fn start(parts: Parts) -> Result<(Self, Snapshot), String> {
+        let Parts { source, settings, prints, providers, certificates, journal, clock, sinks } = parts;
+        let status = Status::new(certificates.is_some(), clock.now());
+        let in_file = prints.has(&source.project.config());
+        let seen = Seen { tried: prints.clone(), last: prints.clone(), in_file };
+        let reload = Self {
+            source,
+            providers,
+            certificates,
+            journal,
+            clock,
+            sinks,
+            open: Arc::default(),
+            started: (settings.clone(), prints.clone()),
+            status,
+            shutdown: parking_lot::Mutex::new(settings.drain.shutdown.0),
+            turn: Mutex::new(seen),
+        };
+        let compiled = reload.compile(&settings, &prints, true).await?;
+        reload.providers.take(compiled.providers);
+        Ok((reload, compiled.snapshot))
     }
 
-    /// Compiles settings.
-    pub(super) async fn snapshot(&self, settings: &Settings) -> Result<Snapshot, String> {
-        let providers = self.providers.build(settings).await?;
+    /// Reads everything again, changed or not, as `SIGHUP` asks.
+    pub(super) async fn now(&self, gateway: &Gateway) {
+        let mut seen = self.turn.lock().await;
+        self.read(&mut seen, gateway, true).await;
+        self.certificates(|c| c.reload().map(|()| true));
+    }
+
+    /// Looks at the files, and reads everything again when one changed.
+    pub(super) async fn if_changed(&self, gateway: &Gateway) {
+        let mut seen = self.turn.lock().await;
+        let look = seen.tried.again().await;
+        let still = seen.last == look;
+        let changed = seen.tried != look;
+        seen.last = look;
+        if still && changed {
+            self.read(&mut seen, gateway, false).await;
+        }
+        self.certificates(Certificates::reload_if_changed);
+    }
+
+    /// Everything is built before anything is in force.
+    async fn read(&self, seen: &mut Seen, gateway: &Gateway, all: bool) {
+        let Read { settings, prints } = self.source.read();
+        (seen.tried, seen.last) = (prints.clone(), prints.clone());
+        match self.examine(settings.map_err(|e| e.said), &prints, seen.in_file, all).await {
+            Ok((settings, compiled)) => {
+                gateway.snapshot.store(Arc::new(compiled.snapshot));
+                self.providers.take(compiled.providers);
+                seen.in_file = prints.has(&self.source.project.config());
+                for section in restart::waiting(&self.source.project, &self.started, (&settings, &prints)) {
+                    tracing::warn!("`{section}` changed: it is taken up at the next start");
+                }
+                *self.shutdown.lock() = settings.drain.shutdown.0;
+                self.status.configuration(true, self.clock.now());
+                tracing::info!("the configuration has been taken up");
+            }
+            Err(e) => {
+                self.status.configuration(false, self.clock.now());
+                tracing::error!("the reload failed, and the configuration stays as it was: {e}");
+            }
+        }
+    }
+
+    async fn examine(
+        &self,
+        settings: Result<Settings, String>,
+        prints: &Prints,
+        in_file: bool,
+        all: bool,
+    ) -> Result<(Settings, Compiled), String> {
+        let settings = settings?;
+        let config = self.source.project.config();
+        // without a file there is the simulator, which nobody means who moves a file
+        if in_file && !prints.has(&config) {
+            return Err(format!("`{}` is gone", config.display()));
+        }
+        let compiled = self.compile(&settings, prints, all).await?;
+        Ok((settings, compiled))
+    }
+
+    async fn compile(&self, settings: &Settings, prints: &Prints, all: bool) -> Result<Compiled, String> {
         let books = Books {
             clock: Arc::clone(&self.clock),
             intake: Arc::clone(&self.journal) as Arc<dyn Intake>,
@@ -58,19 +168,21 @@ impl Reload {
             open: Arc::clone(&self.open),
             nobody: Arc::from(""),
         };
+        let allowed = settings.operations.build()?;
+        let providers = self.providers.build(settings, prints, all).await?;
         let pipeline = Pipeline {
-            routes: Arc::new(Routes::new(providers)),
-            allowed: settings.operations.build()?,
+            routes: Arc::new(Routes::new(providers.iter().map(Built::provider).collect())),
+            allowed,
             timeouts: settings.timeout.build(),
             drain: settings.drain.build(),
         };
-        *self.current.lock() = serde_json::to_string(settings).map_err(|e| e.to_string())?;
-        Ok(Snapshot {
+        let snapshot = Snapshot {
             pipeline,
             books: Arc::new(books),
             limits: settings.limits.clone(),
             auth: settings.auth.clone(),
-        })
+        };
+        Ok(Compiled { snapshot, providers })
     }
 
     fn prices(&self, settings: &Settings) -> Result<PriceBook, String> {
@@ -78,7 +190,7 @@ impl Reload {
         match &settings.prices.overrides {
             None => Ok(book),
             Some(file) => {
-                let path = self.project.dir.join(file);
+                let path = self.source.project.dir.join(file);
                 let text = std::fs::read_to_string(&path)
                     .map_err(|e| format!("`{}` cannot be read: {e}", path.display()))?;
                 book.with_overrides(&text).map_err(|e| format!("{}: {e}", path.display()))
@@ -86,38 +198,29 @@ impl Reload {
         }
     }
 
-    /// Looks at the file's bytes; takes it up when they changed.
-    pub(super) async fn if_changed(&self, gateway: &Gateway) {
-        let text = std::fs::read(self.project.config()).unwrap_or_default();
-        if *self.seen.lock() != text {
-            *self.seen.lock() = text;
-            self.now(gateway).await;
+    fn certificates(&self, look: impl FnOnce(&Certificates) -> Result<bool, TlsError>) {
+        let Some(certificates) = &self.certificates else { return };
+        match look(certificates) {
+            Ok(false) => {}
+            Ok(true) => {
+                self.status.certificate(true);
+                tracing::info!("the certificate has been taken up");
+            }
+            Err(e) => {
+                self.status.certificate(false);
+                tracing::error!("the certificate stays as it was: {e}");
+            }
         }
     }
 
-    /// Takes up the file if it is good and says something new.
-    pub(super) async fn now(&self, gateway: &Gateway) {
-        let settings = match Settings::load(&self.project) {
-            Ok(settings) => settings,
-            Err(e) => return tracing::error!("the configuration stays as it is: {}", e.said),
-        };
-        let Ok(next) = serde_json::to_string(&settings) else { return };
-        let before = self.current.lock().clone();
-        if next == before {
-            return;
-        }
-        if let Ok(before) = serde_json::from_str::<Settings>(&before) {
-            for section in needs_restart(&before, &settings) {
-                tracing::warn!("`[{section}]` changed: it is taken up at the next start");
-            }
-        }
-        match self.snapshot(&settings).await {
-            Ok(snapshot) => {
-                gateway.snapshot.store(Arc::new(snapshot));
-                tracing::info!("the configuration has been taken up");
-            }
-            Err(e) => tracing::error!("the configuration stays as it is: {e}"),
-        }
+    /// How long calls may run on when bedplate stops, by the settings in force.
+    pub(super) fn shutdown(&self) -> Duration {
+        *self.shutdown.lock()
+    }
+
+    /// What `/metrics` says of reloads, in OpenMetrics.
+    pub(super) fn metrics(&self) -> String {
+        self.status.render()
     }
 
     pub(super) fn upstream(&self) -> String {
@@ -131,24 +234,4 @@ impl Reload {
     pub(super) fn sweep(&self) {
         self.providers.sweep();
     }
-}
-
-/// Sections that only a start takes up.
-fn needs_restart(before: &Settings, after: &Settings) -> Vec<&'static str> {
-    let differ = |name, a: serde_json::Result<String>, b: serde_json::Result<String>| {
-        matches!((a, b), (Ok(a), Ok(b)) if a != b).then_some(name)
-    };
-    use serde_json::to_string as json;
-    [
-        differ("listen", json(&before.listen), json(&after.listen)),
-        differ("store", json(&before.store), json(&after.store)),
-        differ("log", json(&before.log), json(&after.log)),
-        differ("metrics", json(&before.metrics), json(&after.metrics)),
-        differ("emf", json(&before.emf), json(&after.emf)),
-        differ("traces", json(&before.traces), json(&after.traces)),
-        differ("sim", json(&before.sim), json(&after.sim)),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
 }

@@ -17,7 +17,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::runtime;
 use super::up::{FirstKey, Stop, ready, tracing, with_aws};
-use crate::app::{App, Offline};
+use crate::app::{App, Offline, Source};
 use crate::cli::RunArgs;
 use crate::exit::Failure;
 use crate::out::note;
@@ -52,17 +52,14 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
                 (None, through, ledger)
             }
             None => {
-                // a port of its own, and TLS: SDKs send bearer keys over TLS alone
-                settings.listen.data.set_port(0);
-                settings.listen.control.set_port(0);
-                if settings.listen.tls.mode == Mode::Off {
-                    settings.listen.tls.mode = Mode::SelfSigned;
-                }
-                // standard error belongs to the application
-                if settings.log.calls == Calls::Stderr {
-                    settings.log.calls = Calls::Off;
-                }
-                let mut app = App::start(project.clone(), settings.clone(), runtime.handle()).await?;
+                let source = Source::new(project.clone(), move |settings, project| {
+                    if args.aws {
+                        with_aws(settings, project)?;
+                    }
+                    for_a_child(settings);
+                    Ok(())
+                });
+                let mut app = App::start(source, runtime.handle()).await?;
                 let ready = ready(&mut app).await?;
                 let through = Through {
                     data: ready.data,
@@ -91,10 +88,24 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
             .collect();
         summary::print(&mine, args.project.format)?;
         if let Some(app) = app {
-            app.drain(settings.drain.shutdown.0).await;
+            let shutdown = app.shutdown();
+            app.drain(shutdown).await;
         }
         Ok(ExitCode::from(u8::try_from(status).unwrap_or(1)))
     })
+}
+
+fn for_a_child(settings: &mut Settings) {
+    // a port of its own, and TLS: SDKs send bearer keys over TLS alone
+    settings.listen.data.set_port(0);
+    settings.listen.control.set_port(0);
+    if settings.listen.tls.mode == Mode::Off {
+        settings.listen.tls.mode = Mode::SelfSigned;
+    }
+    // standard error belongs to the application
+    if settings.log.calls == Calls::Stderr {
+        settings.log.calls = Calls::Off;
+    }
 }
 
 /// A bedplate that already runs in this project.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::runtime;
-use crate::app::{ADMIN_KEY, App, environment_region};
+use crate::app::{ADMIN_KEY, App, Source, environment_region};
 use crate::cli::UpArgs;
 use crate::exit::Failure;
 use crate::out::{self, Format, note, say};
@@ -39,23 +39,20 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Failure> {
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     tracing("warn,bedplate=info");
     let project = Project::open(&args.project.project)?;
-    let mut settings = Settings::load(&project)?;
-    if args.aws {
-        with_aws(&mut settings, &project)?;
-    }
-    if let Some(data) = args.data {
-        settings.listen.data = data;
-    }
-    if let Some(control) = args.control {
-        settings.listen.control = control;
-    }
+    let source = Source::new(project, move |settings, project| {
+        if args.aws {
+            with_aws(settings, project)?;
+        }
+        settings.listen.data = args.data.unwrap_or(settings.listen.data);
+        settings.listen.control = args.control.unwrap_or(settings.listen.control);
+        Ok(())
+    });
     let runtime = runtime()?;
     runtime.block_on(async {
-        let shutdown = settings.drain.shutdown.0;
         // before anybody is told that we are ready: they may stop us at once
         let mut stop = Stop::listen()?;
         let mut hangup = signal(SignalKind::hangup()).map_err(Failure::bug)?;
-        let mut app = App::start(project, settings, runtime.handle()).await?;
+        let mut app = App::start(source, runtime.handle()).await?;
         let ready = ready(&mut app).await?;
         match args.project.format {
             Format::Json => out::json(&ready)?,
@@ -64,9 +61,15 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Failure> {
         loop {
             tokio::select! {
                 () = stop.asked() => break,
-                _ = hangup.recv() => app.reload().await,
+                _ = hangup.recv() => {}
+            }
+            tokio::select! {
+                // a reload may wait for a credential chain
+                () = stop.asked() => break,
+                () = app.reload() => {}
             }
         }
+        let shutdown = app.shutdown();
         note("stopping: calls may end within the drain time; a second signal stops at once");
         tokio::select! {
             () = app.drain(shutdown) => Ok(ExitCode::SUCCESS),

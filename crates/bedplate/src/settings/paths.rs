@@ -1,4 +1,5 @@
-//! Paths in the configuration are relative to the project, wherever bedplate was started.
+//! The files that the configuration names. Paths are relative to the project, wherever bedplate was
+//! started.
 
 use std::path::{Path, PathBuf};
 
@@ -7,31 +8,49 @@ use bedplate_store::LedgerConfig;
 
 use super::Settings;
 
+/// A file whose content is part of the configuration, and the section that names it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Named {
+    pub(crate) section: &'static str,
+    pub(crate) path: PathBuf,
+}
+
 impl Settings {
     /// Makes the paths absolute that their readers open as they stand: files of authorities and of
     /// secrets. The other readers are given the project.
     pub(super) fn resolve(&mut self, project: &Path) {
+        self.each_file(&mut |_, file| *file = project.join(&*file));
+    }
+
+    /// Every file that is read for what it says, but those of `[listen.tls]`, which are looked after by
+    /// themselves.
+    pub(crate) fn files(&self, project: &Path) -> Vec<Named> {
+        let mut files = Vec::new();
+        let mut add = |section, path: &mut PathBuf| files.push(Named { section, path: project.join(path) });
+        let mut settings = self.clone();
+        settings.each_file(&mut add);
+        settings.prices.overrides.iter_mut().for_each(|file| add("prices", file));
+        files
+    }
+
+    fn each_file(&mut self, f: &mut impl FnMut(&'static str, &mut PathBuf)) {
         for provider in &mut self.provider {
-            provider.ca_file.iter_mut().for_each(|file| resolve(file, project));
-            provider.bearer.iter_mut().for_each(|secret| resolve_secret(secret, project));
+            provider.ca_file.iter_mut().for_each(|file| f("provider", file));
+            provider.bearer.iter_mut().filter_map(file_of).for_each(|file| f("provider", file));
         }
         if let LedgerConfig::Postgres(url) = &mut self.store.ledger {
-            resolve_secret(url, project);
+            file_of(url).into_iter().for_each(|file| f("store", file));
         }
-        self.traces.ca_file.iter_mut().for_each(|file| resolve(file, project));
-        self.traces.headers.values_mut().for_each(|secret| resolve_secret(secret, project));
-        let sim = &mut self.sim;
-        sim.credentials.iter_mut().for_each(|pair| resolve_secret(&mut pair.secret_access_key, project));
-        sim.bearer_tokens.iter_mut().for_each(|secret| resolve_secret(secret, project));
+        self.traces.ca_file.iter_mut().for_each(|file| f("traces", file));
+        self.traces.headers.values_mut().filter_map(file_of).for_each(|file| f("traces", file));
+        let secrets = self.sim.credentials.iter_mut().map(|pair| &mut pair.secret_access_key);
+        secrets.chain(&mut self.sim.bearer_tokens).filter_map(file_of).for_each(|file| f("sim", file));
     }
 }
 
-fn resolve(file: &mut PathBuf, project: &Path) {
-    *file = project.join(&*file);
-}
-
-fn resolve_secret(secret: &mut SecretRef, project: &Path) {
-    if let SecretRef::File(file) = secret {
-        resolve(file, project);
+fn file_of(secret: &mut SecretRef) -> Option<&mut PathBuf> {
+    match secret {
+        SecretRef::File(file) => Some(file),
+        SecretRef::Env(_) => None,
     }
 }
