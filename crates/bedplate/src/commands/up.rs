@@ -48,7 +48,7 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Failure> {
         Ok(())
     });
     let runtime = runtime()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         // before anybody is told that we are ready: they may stop us at once
         let mut stop = Stop::listen()?;
         let mut hangup = signal(SignalKind::hangup()).map_err(Failure::bug)?;
@@ -73,9 +73,15 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Failure> {
         note("stopping: calls may end within the drain time; a second signal stops at once");
         tokio::select! {
             () = app.drain(shutdown) => Ok(ExitCode::SUCCESS),
-            () = stop.asked() => Ok(ExitCode::from(1)),
+            () = stop.asked() => {
+                note("stopped at once: calls under way are cut off and not recorded");
+                Ok(ExitCode::from(1))
+            }
         }
-    })
+    });
+    // dropped, it would wait for the drain after all
+    runtime.shutdown_background();
+    ended
 }
 
 /// Makes the first key and says where bedplate listens.
