@@ -11,7 +11,7 @@ use serde_json::json;
 use super::runtime;
 use crate::app::Offline;
 use crate::cli::{CreateArgs, KeyCommand, ProjectArgs};
-use crate::exit::Failure;
+use crate::exit::{Failure, Kind};
 use crate::out::{self, Format, note, say, table};
 use crate::project::Project;
 use crate::settings::Settings;
@@ -63,7 +63,15 @@ pub(crate) fn run(command: KeyCommand) -> Result<ExitCode, Failure> {
 async fn open(args: &ProjectArgs) -> Result<Offline, Failure> {
     let project = Project::open(&args.project)?;
     let settings = Settings::load(&project)?;
-    Offline::open(&project, &settings).await
+    Offline::open(&project, &settings).await.map_err(known)
+}
+
+/// What holds when the ledger cannot be asked.
+fn known(failure: Failure) -> Failure {
+    if failure.kind != Kind::Upstream || failure.hint.is_some() {
+        return failure;
+    }
+    failure.hint("Running gateways go on with the keys they know. `bedplate doctor` looks at the ledger; `bedplate key list` shows later what was changed.")
 }
 
 fn request(args: &CreateArgs) -> KeyRequest {
@@ -125,7 +133,7 @@ async fn list(args: &ProjectArgs) -> Result<(), Failure> {
 
 fn failure(e: KeyError) -> Failure {
     match e {
-        KeyError::Store(e) => e.into(),
+        KeyError::Store(e) => known(e.into()),
         KeyError::Seal(..) => {
             Failure::problem(e).hint("Is .bedplate/master.key the one this ledger was made with?")
         }
