@@ -214,19 +214,24 @@ mod tests {
     #[test]
     fn every_file_that_is_named_is_watched_also_when_the_rest_is_bad() {
         let folder = tempfile::tempdir().unwrap();
-        let text = "[prices]\noverrides = \"file-1\"\n[store]\nledger = { postgres = { file = \"file-2\" } }\n[[provider]]\nname = \"a\"\nkind = \"bedrock\"\nca_file = \"file-3\"\nbearer = { file = \"file-4\" }\n[traces]\nca_file = \"/etc/file-5\"\nheaders = { a = { file = \"file-6\" }, b = { env = \"B\" } }\n[sim]\nbearer_tokens = [{ file = \"file-7\" }]\ncredentials = [{ access_key_id = \"A\", secret_access_key = { file = \"file-8\" } }]\n[nonsense]\n";
+        let text = "[prices]\noverrides = \"file-1\"\n[store]\nledger = { postgres = { file = \"file-2\" } }\n[[provider]]\nname = \"a\"\nkind = \"bedrock\"\nca_file = \"file-3\"\nbearer = { file = \"file-4\" }\nproxy_login = { file = \"file-9\" }\n[traces]\nca_file = \"/etc/file-5\"\nheaders = { a = { file = \"file-6\" }, b = { env = \"B\" } }\n[sim]\nbearer_tokens = [{ file = \"file-7\" }]\ncredentials = [{ access_key_id = \"A\", secret_access_key = { file = \"file-8\" } }]\n[nonsense]\n";
         std::fs::write(folder.path().join("bedplate.toml"), text).unwrap();
         let project = Project::open(folder.path()).unwrap();
         assert!(Settings::load(&project).is_err());
         let mut names: Vec<String> =
             Settings::named_files(&project).iter().map(|f| f.path.display().to_string()).collect();
         names.sort_by_key(|name| name.rsplit('-').next().map(str::to_owned));
-        let expected: Vec<String> = (1..=8)
+        let expected: Vec<String> = (1..=9)
             .map(|n| match n {
                 5 => "/etc/file-5".to_owned(),
                 n => project.dir.join(format!("file-{n}")).display().to_string(),
             })
             .collect();
         assert_eq!(names, expected);
+        // a new place for a secret or for authorities belongs into `each_file`, and into the text above
+        let schema = serde_json::to_string(&schemars::schema_for!(Settings)).unwrap();
+        let places =
+            schema.matches("\"#/$defs/SecretRef\"").count() + schema.matches("\"ca_file\":{").count();
+        assert_eq!(places, expected.len() - 1, "all but the prices");
     }
 }

@@ -72,11 +72,12 @@ impl Config {
 
     /// The files that this section names.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let secret = match &self.bearer {
-            Some(SecretRef::File(file)) => Some(file),
-            _ => None,
-        };
-        self.ca_file.iter().chain(secret).map(PathBuf::as_path)
+        let secrets = self.bearer.iter().chain(&self.proxy_login);
+        let secrets = secrets.filter_map(|secret| match secret {
+            SecretRef::File(file) => Some(file),
+            SecretRef::Env(_) => None,
+        });
+        self.ca_file.iter().chain(secrets).map(PathBuf::as_path)
     }
 }
 

@@ -36,7 +36,8 @@ impl Settings {
     fn each_file(&mut self, f: &mut impl FnMut(&'static str, &mut PathBuf)) {
         for provider in &mut self.provider {
             provider.ca_file.iter_mut().for_each(|file| f("provider", file));
-            provider.bearer.iter_mut().filter_map(file_of).for_each(|file| f("provider", file));
+            let secrets = provider.bearer.iter_mut().chain(&mut provider.proxy_login);
+            secrets.filter_map(file_of).for_each(|file| f("provider", file));
         }
         if let LedgerConfig::Postgres(url) = &mut self.store.ledger {
             file_of(url).into_iter().for_each(|file| f("store", file));
