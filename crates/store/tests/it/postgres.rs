@@ -1,6 +1,7 @@
 //! PostgreSQL that stops, stands still or is somebody else's.
 
 mod server;
+mod tls;
 mod wire;
 
 use std::path::Path;
