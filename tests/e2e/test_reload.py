@@ -242,6 +242,23 @@ def test_good_credentials_are_used_while_renewal_fails(start, recorder):
     vendor.stop()
 
 
+def test_a_rotated_profile_is_noticed(start, recorder, project):
+    def profile(key):
+        return f"[default]\naws_access_key_id = {key}\naws_secret_access_key = profile-secret\n"
+
+    def signer():
+        assert send(gateway)[0] == 200
+        return recorder.seen[-1].header("authorization").split("Credential=")[1].split("/")[0]
+
+    (project / "aws").write_text(profile("AKIAPROFILEEXAMPLE01"))
+    gateway = start(recorder_config(recorder), project=project, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="",
+                    AWS_SHARED_CREDENTIALS_FILE=str(project / "aws"))
+    assert signer() == "AKIAPROFILEEXAMPLE01"
+    replace(project / "aws", profile("AKIAPROFILEEXAMPLE02"))
+    gateway.signal(signal.SIGHUP)
+    wait_until(lambda: signer() == "AKIAPROFILEEXAMPLE02")
+
+
 def test_expired_credentials_are_not_used(start, recorder):
     vendor = Vendor(4)
     gateway = start(recorder_config(recorder), **vendor.environment())
