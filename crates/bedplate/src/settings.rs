@@ -13,6 +13,7 @@ use bedplate_gateway::{Auth, Limits};
 use bedplate_pipeline::{DrainConfig, OperationsConfig, TimeoutConfig};
 use bedplate_telemetry::LogConfig;
 use bedplate_telemetry::call_log::Calls;
+use bedplate_telemetry::cloudwatch::CloudWatchConfig;
 use bedplate_telemetry::emf::{EmfConfig, EmfTo};
 use bedplate_telemetry::metrics::MetricsConfig;
 use bedplate_telemetry::traces::TracesConfig;
@@ -42,6 +43,7 @@ pub(crate) struct Settings {
     pub(crate) log: LogConfig,
     pub(crate) metrics: MetricsConfig,
     pub(crate) emf: EmfConfig,
+    pub(crate) cloudwatch: CloudWatchConfig,
     pub(crate) traces: TracesConfig,
     pub(crate) sim: bedplate_sim::Config,
 }
@@ -148,7 +150,13 @@ impl Settings {
         if let EmfTo::File(file) = &mut emf.to {
             *file = project.join(&*file);
         }
-        bedplate_telemetry::Config { log, metrics: self.metrics.clone(), emf, traces: self.traces.clone() }
+        let mut cloudwatch = self.cloudwatch.clone();
+        if cloudwatch.region.is_none() {
+            let bedrock = self.provider.iter().find(|provider| provider.kind == Kind::Bedrock);
+            cloudwatch.region = bedrock.map(|provider| provider.region.clone());
+        }
+        let (metrics, traces) = (self.metrics.clone(), self.traces.clone());
+        bedplate_telemetry::Config { log, metrics, emf, cloudwatch, traces }
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bedplate_core::clock::Timestamp;
 use bedplate_core::ports::Sink;
 use bedplate_core::record::Outcome;
 use schemars::JsonSchema;
@@ -14,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::line::Line;
 
-use crate::inbox::Inbox;
+use crate::cloudwatch::{Delivery, Sender};
+use crate::inbox::{Inbox, Losses};
 use crate::lines::Lines;
 use crate::once::Once;
 use crate::writer::{Work, Writer};
@@ -36,6 +38,7 @@ const EVERY: Duration = Duration::from_millis(100);
 pub struct CallLog {
     inbox: Arc<Inbox>,
     writer: Writer,
+    delivery: Option<Delivery>,
 }
 
 impl CallLog {
@@ -44,15 +47,26 @@ impl CallLog {
     /// # Errors
     /// When the file or the thread cannot be made.
     pub fn build(calls: &Calls, queue: usize) -> io::Result<Option<Self>> {
+        Self::start(calls, queue, None)
+    }
+
+    /// As [`Self::build`]; with a delivery also when the log is off.
+    pub(crate) fn start(
+        calls: &Calls,
+        queue: usize,
+        delivery: Option<(Sender, Delivery)>,
+    ) -> io::Result<Option<Self>> {
         let lines = match calls {
-            Calls::Off => return Ok(None),
+            Calls::Off if delivery.is_none() => return Ok(None),
+            Calls::Off => Lines::Nowhere,
             Calls::Stderr => Lines::Stderr,
             Calls::File(path) => Lines::file(path)?,
         };
         let inbox = Arc::new(Inbox::new(queue));
-        let out = Out { lines, text: Vec::new(), inbox: Arc::clone(&inbox), said: Once::default() };
+        let (sender, delivery) = delivery.unzip();
+        let out = Out { lines, sender, text: Vec::new(), inbox: Arc::clone(&inbox), said: Once::default() };
         let writer = Writer::spawn("call-log", Arc::clone(&inbox), EVERY, out)?;
-        Ok(Some(Self { inbox, writer }))
+        Ok(Some(Self { inbox, writer, delivery }))
     }
 
     /// Lines that were not written.
@@ -60,13 +74,18 @@ impl CallLog {
         self.inbox.losses.count()
     }
 
-    /// Writes what waits; `false` when that took longer than `within`.
+    /// Writes and delivers what waits; `false` when that took longer than `within`.
     pub fn close(&self, within: Duration) -> bool {
-        self.writer.close(within)
+        self.writer.close(self.delivery.as_ref(), within)
     }
 
-    pub(crate) fn losses(&self) -> Arc<crate::inbox::Losses> {
+    pub(crate) fn losses(&self) -> Arc<Losses> {
         Arc::clone(&self.inbox.losses)
+    }
+
+    /// Lines that could not be delivered, when they are.
+    pub(crate) fn undelivered(&self) -> Option<Arc<Losses>> {
+        self.delivery.as_ref().map(Delivery::losses)
     }
 }
 
@@ -79,9 +98,15 @@ impl Sink for CallLog {
 /// The writer's side.
 struct Out {
     lines: Lines,
+    sender: Option<Sender>,
     text: Vec<u8>,
     inbox: Arc<Inbox>,
     said: Once,
+}
+
+/// When a call ended: the time of its line.
+fn ended(outcome: &Outcome) -> Timestamp {
+    outcome.call.admitted_at.plus(Duration::from_micros(outcome.call.timings.total))
 }
 
 impl Work for Out {
@@ -92,9 +117,13 @@ impl Work for Out {
         self.text.clear();
         let n = batch.len() as u64;
         for outcome in batch.drain(..) {
+            let start = self.text.len();
             // numbers and text into memory: this does not fail
             let _ = serde_json::to_writer(&mut self.text, &Line::of(&outcome));
             self.text.push(b'\n');
+            if let Some(sender) = &self.sender {
+                sender.put(ended(&outcome), &self.text[start..]);
+            }
         }
         match self.lines.write(&self.text) {
             Ok(()) => self.said.well("the call log is written again"),

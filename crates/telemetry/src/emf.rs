@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use self::group::{Group, Values};
 pub use self::line::{DIMENSIONS, IN_FLIGHT, METRICS, NAMESPACE};
 
+use crate::cloudwatch::{Delivery, Sender};
 use crate::gauge::Gauge;
 use crate::inbox::{Inbox, Losses};
 use crate::lines::Lines;
@@ -69,6 +70,7 @@ pub struct Emf {
     inbox: Arc<Inbox>,
     in_flight: Arc<Gauge>,
     writer: Writer,
+    delivery: Option<Delivery>,
 }
 
 impl EmfConfig {
@@ -77,15 +79,27 @@ impl EmfConfig {
     /// # Errors
     /// When the file or the thread cannot be made.
     pub fn build(self, clock: Arc<dyn Clock>) -> io::Result<Option<Emf>> {
+        self.start(clock, None)
+    }
+
+    /// As [`Self::build`]; with a delivery also when it is off.
+    pub(crate) fn start(
+        self,
+        clock: Arc<dyn Clock>,
+        delivery: Option<(Sender, Delivery)>,
+    ) -> io::Result<Option<Emf>> {
         let lines = match &self.to {
-            EmfTo::Off => return Ok(None),
+            EmfTo::Off if delivery.is_none() => return Ok(None),
+            EmfTo::Off => Lines::Nowhere,
             EmfTo::Stdout => Lines::Stdout,
             EmfTo::File(path) => Lines::file(path)?,
         };
+        let (sender, delivery) = delivery.unzip();
         let inbox = Arc::new(Inbox::new(self.queue));
         let in_flight = Arc::new(Gauge::new());
         let out = Out {
             lines,
+            sender,
             in_flight: Arc::clone(&in_flight),
             in_flight_seen: Values::default(),
             flushed: clock.tick(),
@@ -97,7 +111,7 @@ impl EmfConfig {
             said: Once::default(),
         };
         let writer = Writer::spawn("emf", Arc::clone(&inbox), EVERY, out)?;
-        Ok(Some(Emf { inbox, in_flight, writer }))
+        Ok(Some(Emf { inbox, in_flight, writer, delivery }))
     }
 }
 
@@ -107,9 +121,14 @@ impl Emf {
         self.inbox.losses.count()
     }
 
-    /// Writes what has been counted; `false` when that took longer than `within`.
+    /// Writes and delivers what has been counted; `false` when that took longer than `within`.
     pub fn close(&self, within: Duration) -> bool {
-        self.writer.close(within)
+        self.writer.close(self.delivery.as_ref(), within)
+    }
+
+    /// Lines that could not be delivered, when they are.
+    pub(crate) fn undelivered(&self) -> Option<Arc<Losses>> {
+        self.delivery.as_ref().map(Delivery::losses)
     }
 
     pub(crate) fn losses(&self) -> Arc<Losses> {
@@ -134,6 +153,7 @@ type Names = [Arc<str>; 3];
 /// The writer's side.
 struct Out {
     lines: Lines,
+    sender: Option<Sender>,
     in_flight: Arc<Gauge>,
     /// Looked at every turn.
     in_flight_seen: Values,
@@ -187,6 +207,9 @@ impl Out {
         for (names, mut group) in groups {
             calls += group.calls;
             line::write(&mut text, now, &names, &mut group);
+        }
+        if let Some(sender) = &self.sender {
+            text.split_inclusive(|b| *b == b'\n').for_each(|line| sender.put(now, line));
         }
         match self.lines.write(&text) {
             Ok(()) => self.said.well("EMF lines are written again"),

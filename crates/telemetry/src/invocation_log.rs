@@ -104,7 +104,7 @@ impl InvocationLog {
 
     /// Writes what waits and moves every file to its place; `false` when that took longer than `within`.
     pub fn close(&self, within: Duration) -> bool {
-        self.writer.close(within)
+        self.writer.close(None, within)
     }
 
     pub(crate) fn losses(&self) -> Arc<Losses> {

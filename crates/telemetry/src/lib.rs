@@ -12,11 +12,13 @@
 //! | [`call_log`] | `[log]` | one line of JSON for each call |
 //! | [`invocation_log`] | `[log.invocation]` | Bedrock's own records in Bedrock's own layout |
 //! | [`emf`] | `[emf]` | CloudWatch metrics as lines of JSON |
+//! | [`cloudwatch`] | `[cloudwatch]` | delivery of EMF lines and call-log lines to CloudWatch Logs |
 //! | [`traces`] | `[traces]` | OpenTelemetry spans |
 //!
 //! Nothing here ever sees content: an outcome has none.
 
 pub mod call_log;
+pub mod cloudwatch;
 pub mod emf;
 mod gauge;
 mod inbox;
@@ -38,6 +40,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::call_log::{CallLog, Calls};
+use crate::cloudwatch::{CloudWatchConfig, CloudWatchError};
 use crate::emf::{Emf, EmfConfig};
 use crate::inbox::Losses;
 use crate::invocation_log::{InvocationLog, InvocationLogConfig};
@@ -62,12 +65,13 @@ impl Default for LogConfig {
     }
 }
 
-/// The four sections of `bedplate.toml` that are read here.
+/// The five sections of `bedplate.toml` that are read here.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Config {
     pub log: LogConfig,
     pub metrics: MetricsConfig,
     pub emf: EmfConfig,
+    pub cloudwatch: CloudWatchConfig,
     pub traces: TracesConfig,
 }
 
@@ -80,6 +84,8 @@ pub enum TelemetryError {
     InvocationLog(std::io::Error),
     #[error("EMF lines cannot start: {0}")]
     Emf(std::io::Error),
+    #[error(transparent)]
+    CloudWatch(#[from] CloudWatchError),
     #[error(transparent)]
     Traces(#[from] TracesError),
 }
@@ -105,11 +111,14 @@ impl Config {
         ids: &Arc<dyn Ids>,
     ) -> Result<Telemetry, TelemetryError> {
         let LogConfig { calls, invocation, queue } = self.log;
-        let call_log = CallLog::build(&calls, queue).map_err(TelemetryError::CallLog)?;
+        let to = &self.cloudwatch;
+        let delivery = to.build("the call log", to.calls.as_ref(), ids)?;
+        let call_log = CallLog::start(&calls, queue, delivery).map_err(TelemetryError::CallLog)?;
         let invocation_log = invocation
             .build(Arc::clone(clock), Arc::clone(ids), queue)
             .map_err(TelemetryError::InvocationLog)?;
-        let emf = self.emf.build(Arc::clone(clock)).map_err(TelemetryError::Emf)?;
+        let delivery = to.build("EMF", to.emf.as_ref(), ids)?;
+        let emf = self.emf.start(Arc::clone(clock), delivery).map_err(TelemetryError::Emf)?;
         let telemetry = Telemetry {
             metrics: self.metrics.build(version),
             call_log: call_log.map(Arc::new),
@@ -157,11 +166,13 @@ impl Telemetry {
     }
 
     fn show_losses(&self) {
-        let all: [(&'static str, Option<Arc<Losses>>); 4] = [
+        let all: [(&'static str, Option<Arc<Losses>>); 6] = [
             ("call_log", self.call_log.as_ref().map(|s| s.losses())),
             ("invocation_log", self.invocation_log.as_ref().map(|s| s.losses())),
             ("emf", self.emf.as_ref().map(|s| s.losses())),
             ("traces", self.traces.as_ref().map(|s| s.losses())),
+            ("cloudwatch_calls", self.call_log.as_ref().and_then(|s| s.undelivered())),
+            ("cloudwatch_emf", self.emf.as_ref().and_then(|s| s.undelivered())),
         ];
         for (sink, losses) in all {
             if let Some(losses) = losses {

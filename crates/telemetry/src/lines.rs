@@ -8,9 +8,14 @@ use std::path::{Path, PathBuf};
 /// A place for lines.
 #[derive(Debug)]
 pub(crate) enum Lines {
+    /// They are delivered and stand nowhere else.
+    Nowhere,
     Stdout,
     Stderr,
-    File { path: PathBuf, open: Option<File> },
+    File {
+        path: PathBuf,
+        open: Option<File>,
+    },
 }
 
 impl Lines {
@@ -23,6 +28,7 @@ impl Lines {
     /// Writes whole lines.
     pub(crate) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         match self {
+            Self::Nowhere => Ok(()),
             Self::Stdout => {
                 let mut out = io::stdout().lock();
                 out.write_all(lines)?;

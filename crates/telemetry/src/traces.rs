@@ -113,7 +113,7 @@ impl Traces {
 
     /// Sends what waits; `false` when that took longer than `within`.
     pub fn close(&self, within: Duration) -> bool {
-        self.writer.close(within)
+        self.writer.close(None, within)
     }
 
     pub(crate) fn losses(&self) -> Arc<Losses> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bedplate_core::record::Outcome;
 use parking_lot::{Condvar, Mutex};
 
+use crate::cloudwatch::Delivery;
 use crate::inbox::Inbox;
 
 /// What a writer does with what it takes.
@@ -54,9 +55,13 @@ impl Writer {
         Ok(Self { inbox, ended })
     }
 
-    /// Writes what waits and ends the thread; `false` when that took longer than `within`.
-    pub(crate) fn close(&self, within: Duration) -> bool {
+    /// Writes what waits and ends the thread; `false` when that took longer than `within`. With a
+    /// delivery, which ends after the thread: until that has delivered too.
+    pub(crate) fn close(&self, delivery: Option<&Delivery>, within: Duration) -> bool {
         self.ask_to_end();
+        if let Some(delivery) = delivery {
+            return delivery.ended(within);
+        }
         let (ended, bell) = &*self.ended;
         let mut ended = ended.lock();
         if !*ended {

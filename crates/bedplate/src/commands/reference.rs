@@ -34,7 +34,8 @@ right name; a key that is not in these tables is a problem. The same in a form f
 
 A running bedplate looks at the file every two seconds, and at once on `SIGHUP`. A good file is taken up as a whole; calls
 that have begun keep the configuration they began with. A bad one changes nothing and says why in the log. `[listen]`,
-`[store]`, `[log]`, `[metrics]`, `[emf]`, `[traces]` and `[sim]` are taken up at the next start, and the log says so.
+`[store]`, `[log]`, `[metrics]`, `[emf]`, `[cloudwatch]`, `[traces]` and `[sim]` are taken up at the next start, and the log
+says so.
 ";
 
 fn page() -> Result<String, fmt::Error> {

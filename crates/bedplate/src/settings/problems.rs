@@ -28,6 +28,9 @@ impl Settings {
                 found.add(&[&format!("operations.allow.{n}")], said);
             }
         }
+        for (key, said) in self.cloudwatch.problems() {
+            found.add(&[&format!("cloudwatch.{key}")], said);
+        }
         if let Some(file) = &self.prices.overrides {
             found.file_must_exist("prices.overrides", "`[prices] overrides`", file);
         }

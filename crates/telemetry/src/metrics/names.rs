@@ -72,7 +72,7 @@ metrics! {
     IN_FLIGHT = "bedplate_in_flight", Gauge, [],
         "Calls that have begun and are not settled";
     DROPPED = "bedplate_telemetry_dropped", Counter, ["sink"],
-        "Calls that a log or trace could not take; the ledger has them all";
+        "Calls that a log or trace could not take, lines that CloudWatch Logs could not; the ledger has all calls";
     LEDGER_PENDING = "bedplate_ledger_pending_rows", Gauge, [],
         "Settled calls that are not written to the ledger yet";
     LEDGER_UP = "bedplate_ledger_up", Gauge, [],

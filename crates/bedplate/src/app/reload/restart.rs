@@ -23,7 +23,7 @@ pub(super) fn waiting(
     said(started).into_iter().zip(said(settings)).filter_map(differ).collect()
 }
 
-fn sections(settings: &Settings) -> [(&'static str, String); 8] {
+fn sections(settings: &Settings) -> [(&'static str, String); 9] {
     fn json(section: &impl serde::Serialize) -> String {
         serde_json::to_string(section).unwrap_or_default()
     }
@@ -34,6 +34,7 @@ fn sections(settings: &Settings) -> [(&'static str, String); 8] {
         ("[log]", json(&settings.log)),
         ("[metrics]", json(&settings.metrics)),
         ("[emf]", json(&settings.emf)),
+        ("[cloudwatch]", json(&settings.cloudwatch)),
         ("[traces]", json(&settings.traces)),
         ("[sim]", json(&settings.sim)),
     ]

@@ -47,6 +47,11 @@ runtime = "https://vpce-0a1b2c3d-example.bedrock-runtime.us-east-1.vpce.amazonaw
     ("metrics", "[metrics]\nlabel_values = 50", None),
     ("emf", "[emf]\nto = \"stdout\"", None),
     (
+        "cloudwatch",
+        "[cloudwatch]\nemf = \"/bedplate/metrics\"\ncalls = \"/bedplate/calls\"",
+        Some("it needs a build with the feature `cloudwatch`"),
+    ),
+    (
         "traces",
         r#"
 [traces]
