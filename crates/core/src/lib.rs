@@ -9,6 +9,7 @@
 //! | [`content`] | bytes that people wrote: cannot be formatted or logged |
 //! | [`principal`], [`key`] | who calls, and the keys they hold |
 //! | [`usage`], [`money`] | what was used, and what it cost |
+//! | [`budget`] | money over a period: windows, slices, charges |
 //! | [`refusal`] | the one currency of failure: code, stage, fault, retry |
 //! | [`record`] | what is written down about a call and its attempts |
 //! | [`view`] | how a stage reads and edits a native body |
@@ -16,6 +17,7 @@
 //! | [`clock`], [`ids`] | time and chance, as parameters |
 //! | [`setting`] | leaf types of configuration: durations, sizes, secrets by reference |
 
+pub mod budget;
 pub mod call;
 pub mod clock;
 pub mod content;

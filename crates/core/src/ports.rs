@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::BoxFuture;
+use crate::budget::{BudgetId, Draw, Drawn, NodeId, Slice, StoredBudget, Window};
 use crate::call::CallId;
 use crate::clock::Timestamp;
 use crate::key::{KeyId, StoredKey};
@@ -60,8 +61,9 @@ pub trait Keys: Send + Sync {
 /// Calls, their attempts, and what they came to.
 #[async_trait]
 pub trait Calls: Send + Sync {
-    /// Writes a batch, all or nothing. A call that is already there is left as it is, so a batch
-    /// may be written twice.
+    /// Writes a batch, all or nothing: rows, sums, and what calls spend of budgets. A call that is
+    /// already there is left as it is, so a batch may be written twice. A charge to a slice that is not
+    /// there makes one, with nothing granted.
     async fn append(&self, batch: &[Arc<Outcome>]) -> Result<(), StoreError>;
 
     async fn call(&self, id: CallId) -> Result<Option<Outcome>, StoreError>;
@@ -75,6 +77,42 @@ pub trait Calls: Send + Sync {
     /// Drops whole days of calls that ended before `before`; gives the number of days dropped.
     /// Roll-ups stay.
     async fn retain(&self, before: Timestamp) -> Result<u32, StoreError>;
+}
+
+/// Budgets made at run time, and the slices that nodes draw. Every method is one transaction.
+#[async_trait]
+pub trait Budgets: Send + Sync {
+    /// Stores a budget and gives its version. One of the same name that was removed is replaced.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when a budget of that name stands.
+    async fn insert_budget(&self, budget: &StoredBudget) -> Result<i64, StoreError>;
+
+    /// Removes a budget at `at`; `false` when none of that name stands. What was spent stays.
+    async fn remove_budget(&self, id: &BudgetId, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Budgets whose version is greater than `after`, removed ones too, in order of version.
+    async fn budgets_changed(&self, after: i64) -> Result<Vec<StoredBudget>, StoreError>;
+
+    /// Grants a node a part of a window, or says where the account stands. `now` decides whose lease is over.
+    /// Grants never make what is taken exceed the limit; a slice whose lease was over lives again.
+    async fn draw(&self, draw: &Draw, now: Timestamp) -> Result<Drawn, StoreError>;
+
+    /// Gives back of each window what the node does not need. A slice keeps at least what it has settled.
+    async fn give_back(&self, node: &NodeId, parts: &[(Window, i64)]) -> Result<(), StoreError>;
+
+    /// Extends the leases of the node's slices that are not wholly settled.
+    async fn renew(&self, node: &NodeId, lease_until: Timestamp) -> Result<(), StoreError>;
+
+    /// Slices of windows that begin at or after `since`, of one budget or of all, by window and node.
+    async fn slices(&self, budget: Option<&BudgetId>, since: Timestamp) -> Result<Vec<Slice>, StoreError>;
+
+    /// Ends what is unknown of a slice: `spent` of it is counted as settled, the rest is free again; `false`
+    /// when there is no such slice or its lease is not over at `now`.
+    async fn reconcile(&self, slice: &Slice, spent: i64, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Drops slices of windows that began before `before` and hold nothing unknown; gives their number.
+    async fn forget_slices(&self, before: Timestamp) -> Result<u64, StoreError>;
 }
 
 /// Which calls are asked for. `None` means any.

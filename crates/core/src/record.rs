@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::{Blocked, Charge};
 use crate::call::{CallId, Dialect, Operation};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
@@ -92,6 +93,12 @@ pub struct CallRow {
     /// How many pairs bedplate added to them: of [`STAMPS`], the first so many.
     #[serde(default)]
     pub stamped: u8,
+    /// What the call spends of budgets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charges: Vec<Charge>,
+    /// The budget that blocked it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<Box<Blocked>>,
 }
 
 /// The names of the pairs that bedplate adds to request metadata, in order of worth: what finds no room

@@ -211,6 +211,8 @@ pub(crate) fn answered(
             edits: vec!["requestMetadata +112 bytes".into()],
             metadata: Vec::new(),
             stamped: 4,
+            charges: Vec::new(),
+            blocked: None,
         },
         attempts: vec![attempt],
     }

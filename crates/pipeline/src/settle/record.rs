@@ -78,6 +78,8 @@ impl Record {
             edits: Vec::new(),
             metadata: Vec::new(),
             stamped: 0,
+            charges: Vec::new(),
+            blocked: None,
         };
         let outcome = Some(Box::new(Outcome { call, attempts: Vec::with_capacity(1) }));
         Self { id, books, began, admission, outcome, waited: 0, answered: None }

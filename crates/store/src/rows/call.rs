@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use bedplate_core::budget::{Blocked, Charge};
 use bedplate_core::call::{CallId, Dialect, Operation};
 use bedplate_core::clock::Timestamp;
 use bedplate_core::key::KeyId;
@@ -78,6 +79,10 @@ struct Detail<'a> {
     metadata: Cow<'a, [(String, String)]>,
     #[serde(default)]
     stamped: u8,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    charges: Cow<'a, [Charge]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blocked: Option<Cow<'a, Blocked>>,
 }
 
 impl<'a> CallColumns<'a> {
@@ -129,6 +134,8 @@ fn detail(row: &CallRow) -> Result<String, sqlx::Error> {
         edits: Cow::from(&row.edits),
         metadata: Cow::from(&row.metadata),
         stamped: row.stamped,
+        charges: Cow::from(&row.charges),
+        blocked: row.blocked.as_deref().map(Cow::Borrowed),
     };
     to_json(&detail)
 }
@@ -184,6 +191,8 @@ where
             edits: detail.edits.into_owned(),
             metadata: detail.metadata.into_owned(),
             stamped: detail.stamped,
+            charges: detail.charges.into_owned(),
+            blocked: detail.blocked.map(|b| Box::new(b.into_owned())),
         };
         Ok(Self(Outcome { call, attempts: json(&row.try_get::<String, _>("attempts")?)? }))
     }

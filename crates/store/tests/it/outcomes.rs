@@ -70,6 +70,8 @@ pub(crate) fn answered(ids: &dyn Ids, at: Timestamp) -> Outcome {
             edits: vec!["requestMetadata +112 bytes".into()],
             metadata: Vec::new(),
             stamped: 4,
+            charges: Vec::new(),
+            blocked: None,
         },
         attempts: vec![attempt(1, Usage::default(), 503), attempt(2, usage, 200)],
     }

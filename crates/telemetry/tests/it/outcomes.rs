@@ -54,6 +54,8 @@ pub(crate) fn answered() -> Outcome {
             edits: vec![],
             metadata: Vec::new(),
             stamped: 4,
+            charges: Vec::new(),
+            blocked: None,
         },
         attempts: vec![AttemptRow {
             n: 1,
