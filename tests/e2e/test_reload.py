@@ -121,25 +121,31 @@ def test_a_file_that_comes_late_is_noticed(start, recorder, project):
 
 # ---- reloads that fail ----
 
-def test_a_reload_that_fails_half_way_changes_nothing(start, recorder, project):
-    """The provider is good, the prices are not: neither is taken up, and readiness speaks of the old one."""
-    (project / "prices.toml").write_text(prices(1))
+@pytest.mark.parametrize("wrong", ["prices.toml", "ca.pem"])
+def test_a_reload_that_fails_half_way_changes_nothing(start, recorder, project, wrong):
+    """The first provider is good, something else is not: nothing is taken up, and readiness speaks of the old one."""
+    self_signed(project)
+    good = {"prices.toml": prices(1), "ca.pem": (project / "cert.pem").read_text()}
+    for name, text in good.items():
+        (project / name).write_text(text)
     gateway = start(recorder_config(recorder, extra=PRICED), project=project)
     assert gateway.metrics()[UP] == 1 and gateway.metrics()[FAILURES] == 0
     other = Recorder()
-    replace(project / "prices.toml", "no prices at all")
-    replace(project / "bedplate.toml", recorder_config(other, extra=PRICED).replace('"recorder"', '"other"'))
+    more = '[[provider]]\nname = "last"\nkind = "bedrock"\nca_file = "ca.pem"\n'
+    replace(project / wrong, "this is neither prices nor a certificate")
+    config = recorder_config(other, extra=PRICED, provider=more).replace('"recorder"', '"other"')
+    replace(project / "bedplate.toml", config)
     gateway.signal(signal.SIGHUP)
     wait_until(lambda: gateway.metrics()[UP] == 0)
     assert gateway.metrics()[FAILURES] >= 1
-    assert "the configuration stays as it was" in gateway.log() and "prices.toml" in gateway.log()
+    assert "the configuration stays as it was" in gateway.log() and wrong in gateway.log()
     status, said = parts(gateway)
     assert status == 200 and "credentials recorder" in said and "credentials other" not in said
     assert send(gateway)[0] == 200 and len(recorder.seen) == 1 and other.seen == []
-    # The prices alone are corrected, and all of it is taken up.
-    replace(project / "prices.toml", prices(2))
+    # That file alone is corrected, and all of it is taken up.
+    replace(project / wrong, good[wrong])
     wait_until(lambda: gateway.metrics()[UP] == 1)
-    assert "credentials other" in parts(gateway)[1]
+    assert "credentials other" in parts(gateway)[1] and "credentials last" in parts(gateway)[1]
     assert send(gateway)[0] == 200 and len(other.seen) == 1
     other.stop()
 
@@ -312,13 +318,13 @@ def served(gateway):
 
 
 def test_a_turned_link_is_a_new_certificate_within_ten_seconds(start, recorder, project):
-    """As Kubernetes mounts secrets: a link to a folder, turned to another whose files may be older."""
+    """As Kubernetes mounts secrets: a link to a folder, turned to another; here one of the same times."""
     serials = {}
     for name in ("first", "second"):
         (project / name).mkdir()
         serials[name] = self_signed(project / name)
-    for file in (project / "second").iterdir():
-        os.utime(file, (LONG_AGO, LONG_AGO))
+        for file in (project / name).iterdir():
+            os.utime(file, (LONG_AGO, LONG_AGO))
     (project / "tls").symlink_to("first")
     tls = '[listen.tls]\nmode = "files"\ncertificate = "tls/cert.pem"\nkey = "tls/key.pem"\n'
     gateway = start(recorder_config(recorder, extra=tls), project=project)

@@ -8,6 +8,7 @@ mod problems;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use bedplate_cost::PriceBook;
 use bedplate_gateway::tls;
 use bedplate_gateway::{Auth, Limits};
 use bedplate_pipeline::{DrainConfig, OperationsConfig, TimeoutConfig};
@@ -79,6 +80,19 @@ impl Default for Listen {
 pub(crate) struct Prices {
     /// A file of prices that stand over the built-in ones, relative to the project.
     pub(crate) overrides: Option<std::path::PathBuf>,
+}
+
+impl Prices {
+    /// # Errors
+    /// Names the file and what is wrong with it.
+    pub(crate) fn book(&self, project: &Path) -> Result<PriceBook, String> {
+        let book = PriceBook::embedded();
+        let Some(file) = &self.overrides else { return Ok(book) };
+        let path = project.join(file);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|e| format!("`{}` cannot be read: {e}", path.display()))?;
+        book.with_overrides(&text).map_err(|e| format!("{}: {e}", path.display()))
+    }
 }
 
 impl Settings {

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use bedplate_core::clock::Clock;
 use bedplate_core::ports::{Intake, Sink};
-use bedplate_cost::PriceBook;
 use bedplate_gateway::tls::{Certificates, TlsError};
 use bedplate_gateway::{Gateway, Snapshot};
 use bedplate_pipeline::{Books, Pipeline, Routes};
@@ -163,7 +162,7 @@ impl Reload {
             clock: Arc::clone(&self.clock),
             intake: Arc::clone(&self.journal) as Arc<dyn Intake>,
             sinks: self.sinks.clone(),
-            prices: Arc::new(self.prices(settings)?),
+            prices: Arc::new(settings.prices.book(&self.source.project.dir)?),
             wait: Duration::from_secs(1),
             open: Arc::clone(&self.open),
             nobody: Arc::from(""),
@@ -183,19 +182,6 @@ impl Reload {
             auth: settings.auth.clone(),
         };
         Ok(Compiled { snapshot, providers })
-    }
-
-    fn prices(&self, settings: &Settings) -> Result<PriceBook, String> {
-        let book = PriceBook::embedded();
-        match &settings.prices.overrides {
-            None => Ok(book),
-            Some(file) => {
-                let path = self.source.project.dir.join(file);
-                let text = std::fs::read_to_string(&path)
-                    .map_err(|e| format!("`{}` cannot be read: {e}", path.display()))?;
-                book.with_overrides(&text).map_err(|e| format!("{}: {e}", path.display()))
-            }
-        }
     }
 
     fn certificates(&self, look: impl FnOnce(&Certificates) -> Result<bool, TlsError>) {

@@ -132,15 +132,7 @@ fn target(args: &ConformanceArgs) -> Result<Option<Target>, Failure> {
     }
     let project = Project::open(&args.project)?;
     let settings = Settings::load(&project)?;
-    let book = match &settings.prices.overrides {
-        None => PriceBook::embedded(),
-        Some(file) => {
-            let path = project.dir.join(file);
-            let text = std::fs::read_to_string(&path)
-                .map_err(|e| Failure::usage(format!("`{}` cannot be read: {e}", path.display())))?;
-            PriceBook::embedded().with_overrides(&text).map_err(Failure::usage)?
-        }
-    };
+    let book = settings.prices.book(&project.dir).map_err(Failure::usage)?;
     let configured = settings.provider.iter().find(|p| p.kind == Kind::Bedrock).cloned();
     let mut config = configured.unwrap_or_else(|| {
         let mut config = Config::named("aws", Kind::Bedrock);

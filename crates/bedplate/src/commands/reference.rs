@@ -32,10 +32,10 @@ right name; a key that is not in these tables is a problem. The same in a form f
 - **size**: a whole number and `B`, `KiB`, `MiB`, `GiB`, `KB`, `MB` or `GB`: `\"1MiB\"`.
 - **secret**: never written here, only where it is: `{ env = \"NAME\" }` or `{ file = \"PATH\" }`.
 
-A running bedplate looks at the file every two seconds, and at once on `SIGHUP`. A good file is taken up as a whole; calls
-that have begun keep the configuration they began with. A bad one changes nothing and says why in the log. `[listen]`,
-`[store]`, `[log]`, `[metrics]`, `[emf]`, `[cloudwatch]`, `[traces]` and `[sim]` are taken up at the next start, and the log
-says so.
+A running bedplate takes up the file, and those that it names, within three seconds of a change, and at once on `SIGHUP`. What
+is good is taken up as a whole; calls that have begun keep the configuration they began with. What is bad changes nothing;
+the log and `/metrics` say so. `[listen]`, `[limits] connections`, `[store]`, `[log]`, `[metrics]`, `[emf]`, `[cloudwatch]`,
+`[traces]` and `[sim]` are taken up at the next start, and the log says so.
 ";
 
 fn page() -> Result<String, fmt::Error> {

@@ -31,8 +31,8 @@ impl Settings {
         for (key, said) in self.cloudwatch.problems() {
             found.add(&[&format!("cloudwatch.{key}")], said);
         }
-        if let Some(file) = &self.prices.overrides {
-            found.file_must_exist("prices.overrides", "`[prices] overrides`", file);
+        if let Err(said) = self.prices.book(project) {
+            found.add(&["prices.overrides"], format!("`[prices] overrides`: {said}"));
         }
         found.problems
     }

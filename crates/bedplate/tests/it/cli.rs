@@ -21,6 +21,19 @@ fn check_names_the_place_and_the_nearest_right_name() {
 }
 
 #[test]
+fn check_reads_the_prices_too() {
+    let folder = project("[prices]\noverrides = \"prices.toml\"\n");
+    let (code, _, said) = run(folder.path(), &["check"]);
+    assert!(code == 2 && said.contains("bedplate.toml:2:") && said.contains("prices.toml"), "{said}");
+    std::fs::write(folder.path().join("prices.toml"), "[models.\"m.x\"]\nprice = { inputs = 1 }\n").unwrap();
+    let (code, _, said) = run(folder.path(), &["check"]);
+    assert!(code == 2 && said.contains("price.inputs: no such price"), "{said}");
+    std::fs::write(folder.path().join("prices.toml"), "[models.\"m.x\"]\nprice = { input = 1 }\n").unwrap();
+    let (code, _, said) = run(folder.path(), &["check"]);
+    assert_eq!(code, 0, "{said}");
+}
+
+#[test]
 fn explain_knows_every_code_and_no_other() {
     let dir = project("");
     let (code, out, _) = run(dir.path(), &["explain", "bp1003"]);

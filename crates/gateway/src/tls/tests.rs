@@ -1,5 +1,3 @@
-use std::time::{Duration, SystemTime};
-
 use super::*;
 
 struct Folder(tempfile::TempDir);
@@ -24,12 +22,12 @@ impl Folder {
         Certificates::open((self.path("cert.pem"), self.path("key.pem")), None).unwrap()
     }
 
-    /// Puts the file `prefix` + `name` in the place of `name`, as `cp -p` of an old file does.
+    /// Puts the file `prefix` + `name` in the place of `name`, with its times, as archives and `cp -p` do.
     fn replace(&self, prefix: &str, name: &str) {
-        let new = self.path(&format!("{prefix}{name}"));
-        let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        fs::File::options().append(true).open(&new).unwrap().set_modified(long_ago).unwrap();
-        fs::rename(new, self.path(name)).unwrap();
+        let (new, old) = (self.path(&format!("{prefix}{name}")), self.path(name));
+        let time = fs::metadata(&old).unwrap().modified().unwrap();
+        fs::File::options().append(true).open(&new).unwrap().set_modified(time).unwrap();
+        fs::rename(new, old).unwrap();
     }
 
     fn served(&self, certificates: &Certificates) -> bool {
@@ -39,7 +37,7 @@ impl Folder {
 }
 
 #[test]
-fn files_that_are_older_than_those_before_them_are_taken_up() {
+fn files_with_the_times_of_those_before_them_are_taken_up() {
     let folder = Folder::new();
     let certificates = folder.certificates();
     assert!(!certificates.reload_if_changed().unwrap());
