@@ -10,6 +10,8 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 
 use crate::config::Limits;
+use crate::connection::GRACE;
+use crate::connection::exchange::Conn;
 
 /// Counts the bytes of request bodies in memory, over all workers.
 #[derive(Default)]
@@ -49,6 +51,7 @@ pub(crate) async fn read(
     mut body: Incoming,
     limits: &Limits,
     counter: &Arc<InFlight>,
+    conn: &Conn,
 ) -> Result<(Bytes, Held), Refusal> {
     let mut held = Held::none(counter);
     if body.is_end_stream() {
@@ -62,7 +65,14 @@ pub(crate) async fn read(
     let reading = async {
         let mut whole = BytesMut::new();
         let mut first = Bytes::new();
-        while let Some(frame) = body.frame().await {
+        loop {
+            let frame = tokio::select! {
+                biased;
+                frame = body.frame() => frame,
+                // a client that says no more does not hold up a drain
+                () = conn.stopped_for(GRACE) => return Err(stopping()),
+            };
+            let Some(frame) = frame else { break };
             let frame = frame.map_err(|e| Refusal::new(Code::BadBody, "the body broke off").because(e))?;
             let Ok(data) = frame.into_data() else { continue };
             let read = (first.len() + whole.len() + data.len()) as u64;
@@ -91,6 +101,10 @@ pub(crate) async fn read(
         Ok(Err(refusal)) => Err(refusal),
         Err(_) => Err(Refusal::of(Code::BodyTimeout)),
     }
+}
+
+fn stopping() -> Refusal {
+    Refusal::new(Code::BodyTimeout, "bedplate stops and the body does not arrive").retry(Retry::Elsewhere)
 }
 
 fn too_large(most: u64) -> Refusal {

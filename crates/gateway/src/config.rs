@@ -14,11 +14,14 @@ pub struct Limits {
     pub bodies_in_flight: Size,
     /// The most client connections, over all workers.
     pub connections: usize,
-    /// How long a connection may wait for a whole request head, idle or slow. Longer than the 60 s after
+    /// How long a connection may wait for a whole request head, idle or slow, whatever it pings. Longer than the 60 s after
     /// which load balancers let go, so that it is never we who close first.
     pub head_timeout: Span,
     /// How long a client may take to send a request's body.
     pub body_timeout: Span,
+    /// How long bytes may wait for a client that takes none: then the connection is closed, over HTTP/2
+    /// the stream reset, and the call goes on as if the client had hung up.
+    pub write_stall: Span,
 }
 
 impl Default for Limits {
@@ -29,6 +32,7 @@ impl Default for Limits {
             connections: 20_000,
             head_timeout: Span::secs(75),
             body_timeout: Span::secs(60),
+            write_stall: Span::secs(60),
         }
     }
 }

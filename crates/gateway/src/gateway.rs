@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 
 use crate::body::InFlight;
 use crate::config::{Auth, Limits};
+use crate::connection::exchange::{Conn, Exchange};
 use crate::doors::bedrock;
 use crate::respond::{Outgoing, refuse, reply};
 
@@ -50,7 +51,14 @@ impl Gateway {
     pub(crate) async fn serve(
         self: Arc<Self>,
         request: Request<Incoming>,
+        exchange: Exchange,
     ) -> Result<Response<Outgoing>, Infallible> {
+        let mut response = self.answer(request, exchange.conn()).await;
+        response.body_mut().belongs_to(exchange);
+        Ok(response)
+    }
+
+    async fn answer(&self, request: Request<Incoming>, conn: &Conn) -> Response<Outgoing> {
         let (began, at) = (self.clock.tick(), self.clock.now());
         let id = CallId::new(at, &*self.ids);
         let snapshot = self.snapshot.load_full();
@@ -60,18 +68,18 @@ impl Gateway {
         let mut record = Record::open(Arc::clone(books), id, at, began, admission);
         let operation = bedrock::operation(&request);
         if let Some(refusal) = full {
-            return Ok(refuse(refusal, record));
+            return refuse(refusal, record);
         }
-        let read = bedrock::read(&self, &snapshot, request, at, &mut record).await;
+        let read = bedrock::read(self, &snapshot, request, conn, at, &mut record).await;
         let (call, _held) = match read {
             Ok(read) => read,
-            Err(refusal) => return Ok(refuse(refusal, record)),
+            Err(refusal) => return refuse(refusal, record),
         };
         match snapshot.pipeline.run(call, record).await {
-            Ok(answer) => Ok(reply(answer, id, operation)),
+            Ok(answer) => reply(answer, id, operation),
             Err(Refused(refused)) => {
                 let (refusal, record) = *refused;
-                Ok(refuse(refusal, record))
+                refuse(refusal, record)
             }
         }
     }

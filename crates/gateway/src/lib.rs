@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`Gateway`] | what every worker shares, and one call from request to response |
 //! | `doors::bedrock` | the Bedrock dialect: reads a request into a call, writes refusals |
-//! | `server` | worker threads, listeners, connections, drain |
+//! | `server` | worker threads, listeners, drain |
+//! | `connection` | one connection: how long it may idle, and how long its client may not read |
 //! | [`tls`] | certificates from files or self-signed, reloaded without restart |
 //!
 //! To add a door: a module under `doors` that gives a `Call` for a request and native errors for
@@ -12,6 +13,7 @@
 
 mod body;
 mod config;
+mod connection;
 mod derived;
 mod doors;
 mod gateway;

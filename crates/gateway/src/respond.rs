@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bedplate_core::call::{CallId, Operation};
 use bedplate_core::refusal::{Refusal, Retry};
@@ -13,6 +13,8 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 
+use crate::connection::exchange::Exchange;
+
 const CALL_ID: HeaderName = HeaderName::from_static("x-bedplate-call-id");
 const CODE: HeaderName = HeaderName::from_static("x-bedplate-code");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -22,8 +24,12 @@ const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-amz-retry-after");
 /// An upstream's answer, with the call id.
 pub(crate) fn reply(reply: Reply, id: CallId, operation: Option<Operation>) -> Response<Outgoing> {
     let body = match reply.body {
-        ReplyBody::Whole(content) => Outgoing::Whole(content.into_exposed()),
-        ReplyBody::Stream(flow) => Outgoing::Stream { flow, operation },
+        ReplyBody::Whole(content) => Outgoing::whole(content.into_exposed()),
+        ReplyBody::Stream(flow) => {
+            // a stream that breaks ends with the dialect's own error event
+            let operation = operation.unwrap_or(Operation::ConverseStream);
+            Outgoing { rest: Bytes::new(), flow: Some((flow, operation)), exchange: None }
+        }
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -44,7 +50,7 @@ pub(crate) fn reply(reply: Reply, id: CallId, operation: Option<Operation>) -> R
 pub(crate) fn refuse(refusal: Refusal, record: Record) -> Response<Outgoing> {
     let error = native::aws_error(&refusal);
     let id = record.id();
-    let mut response = Response::new(Outgoing::Whole(error.body));
+    let mut response = Response::new(Outgoing::whole(error.body));
     *response.status_mut() = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -78,9 +84,39 @@ fn set_call_id(headers: &mut HeaderMap, id: CallId) {
 }
 
 /// A response body: whole, or a stream that forwards pieces as they come.
-pub(crate) enum Outgoing {
-    Whole(Bytes),
-    Stream { flow: Outflow, operation: Option<Operation> },
+pub(crate) struct Outgoing {
+    /// What is there and has not been given yet.
+    rest: Bytes,
+    flow: Option<(Outflow, Operation)>,
+    exchange: Option<Exchange>,
+}
+
+impl Outgoing {
+    fn whole(bytes: Bytes) -> Self {
+        Self { rest: bytes, flow: None, exchange: None }
+    }
+
+    /// From now on the exchange lasts as long as this body.
+    pub(crate) fn belongs_to(&mut self, exchange: Exchange) {
+        if let Some(until) = self.flow.as_ref().and_then(|(flow, _)| flow.until()) {
+            exchange.ends_by(until);
+        }
+        self.exchange = Some(exchange);
+    }
+
+    /// The next bytes of a stream.
+    fn poll_flow(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let Some((flow, operation)) = &mut self.flow else { return Poll::Ready(None) };
+        let next = flow.poll_next(cx).map(|next| {
+            next.map(|piece| piece.unwrap_or_else(|refusal| native::exception_frame(&refusal, *operation)))
+        });
+        if next.is_pending()
+            && let Some(exchange) = &self.exchange
+        {
+            exchange.waits();
+        }
+        next
+    }
 }
 
 impl Body for Outgoing {
@@ -91,27 +127,33 @@ impl Body for Outgoing {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match self.get_mut() {
-            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Stream { flow, operation } => flow.poll_next(cx).map(|next| {
-                next.map(|piece| {
-                    // a stream that breaks ends with the dialect's own error event
-                    let op = operation.unwrap_or(Operation::ConverseStream);
-                    Ok(Frame::data(piece.unwrap_or_else(|refusal| native::exception_frame(&refusal, op))))
-                })
-            }),
+        let this = self.get_mut();
+        if this.rest.is_empty() {
+            match ready!(this.poll_flow(cx)) {
+                Some(piece) => this.rest = piece,
+                None => return Poll::Ready(None),
+            }
         }
+        let most = match &this.exchange {
+            Some(exchange) => {
+                exchange.gave();
+                exchange.piece()
+            }
+            None => usize::MAX,
+        };
+        let piece =
+            if this.rest.len() <= most { std::mem::take(&mut this.rest) } else { this.rest.split_to(most) };
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(bytes) if bytes.is_empty())
+        self.flow.is_none() && self.rest.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Stream { .. } => SizeHint::default(),
+        match self.flow {
+            None => SizeHint::with_exact(self.rest.len() as u64),
+            Some(_) => SizeHint::default(),
         }
     }
 }

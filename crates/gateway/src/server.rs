@@ -1,4 +1,4 @@
-//! Worker threads, listeners, connections and drain.
+//! Worker threads, listeners and drain.
 //!
 //! One thread a core, each with a runtime, a listener (`SO_REUSEPORT`) and upstream connections of its
 //! own: a call stays on the thread that accepted its connection, and workers share no lock.
@@ -10,15 +10,13 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
+use crate::connection::Accepted;
 use crate::gateway::Gateway;
 
 /// A listener that cannot be opened.
@@ -57,6 +55,7 @@ impl Server {
         }
         let (stop, stopped) = watch::channel(None);
         let each = gateway.snapshot.load().limits.connections.div_ceil(listeners.len());
+        let connections = u32::try_from(each).unwrap_or(u32::MAX);
         let workers = listeners
             .into_iter()
             .enumerate()
@@ -64,7 +63,8 @@ impl Server {
                 let worker = Worker {
                     gateway: Arc::clone(gateway),
                     tls: tls.clone().map(TlsAcceptor::from),
-                    places: Arc::new(Semaphore::new(each)),
+                    places: Arc::new(Semaphore::new(connections as usize)),
+                    connections,
                     stopped: stopped.clone(),
                 };
                 std::thread::Builder::new()
@@ -89,10 +89,16 @@ impl Server {
     }
 }
 
+/// How many bytes may wait unsent in the kernel for one client.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const UNSENT: u32 = 128 * 1024;
+
 struct Worker {
     gateway: Arc<Gateway>,
     tls: Option<TlsAcceptor>,
+    /// One for each connection, free or taken.
     places: Arc<Semaphore>,
+    connections: u32,
     stopped: watch::Receiver<Option<Duration>>,
 }
 
@@ -110,14 +116,13 @@ impl Worker {
             Ok(listener) => listener,
             Err(e) => return tracing::error!("a worker cannot listen: {e}"),
         };
-        let open = GracefulShutdown::new();
         let mut stopped = self.stopped.clone();
         let bound = loop {
             tokio::select! {
                 biased;
                 bound = stopped.wait_for(Option::is_some) => break bound.ok().and_then(|b| *b),
                 accepted = listener.accept() => match accepted {
-                    Ok((tcp, _)) => self.connection(tcp, &open),
+                    Ok((tcp, _)) => self.connection(tcp),
                     // out of file descriptors: give others time to close theirs
                     Err(e) => {
                         tracing::warn!("cannot accept a connection: {e}");
@@ -128,7 +133,8 @@ impl Worker {
         };
         drop(listener);
         let until = tokio::time::Instant::now() + bound.unwrap_or_default();
-        let _ = tokio::time::timeout_at(until, open.shutdown()).await;
+        // all places are free when the last connection has ended
+        let _ = tokio::time::timeout_at(until, self.places.acquire_many(self.connections)).await;
         // streams whose caller is gone are still being read and settled
         let settled = async {
             while self.gateway.snapshot.load().books.open.load(Ordering::Relaxed) > 0 {
@@ -142,74 +148,17 @@ impl Worker {
         clippy::disallowed_methods,
         reason = "the home of connections: each ends with its client or at drain"
     )]
-    fn connection(&self, tcp: TcpStream, open: &GracefulShutdown) {
+    fn connection(&self, tcp: TcpStream) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             // more clients than allowed: closing is the answer that costs least
             return;
         };
         let _ = tcp.set_nodelay(true);
-        let gateway = Arc::clone(&self.gateway);
-        let head_timeout = gateway.snapshot.load().limits.head_timeout.0;
-        // boxed, so that a connection that streams or idles does not keep the room of a whole call
-        let service =
-            hyper::service::service_fn(move |request| Box::pin(Arc::clone(&gateway).serve(request)));
-        let mut http = Builder::new(TokioExecutor::new());
-        http.http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(head_timeout)
-            .max_headers(100)
-            .pipeline_flush(true);
-        http.http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(Duration::from_secs(30))
-            .keep_alive_timeout(Duration::from_secs(20))
-            .max_concurrent_streams(250)
-            .max_header_list_size(64 * 1024)
-            .adaptive_window(true);
-        let watcher = open.watcher();
-        let mut stopped = self.stopped.clone();
+        let accepted = Accepted { gateway: Arc::clone(&self.gateway), stopped: self.stopped.clone(), place };
         match self.tls.clone() {
-            None => {
-                tokio::spawn(async move {
-                    // a client that has said nothing does not hold up a drain
-                    let said = tokio::select! {
-                        said = tokio::time::timeout(head_timeout, first_words(&tcp)) => said.is_ok(),
-                        _ = stopped.wait_for(Option::is_some) => false,
-                    };
-                    if !said {
-                        return;
-                    }
-                    let serving = http.serve_connection(TokioIo::new(tcp), service).into_owned();
-                    let _ = watcher.watch(serving).await;
-                    drop(place);
-                });
-            }
-            Some(tls) => {
-                tokio::spawn(async move {
-                    let Ok(Ok(stream)) = tokio::time::timeout(head_timeout, tls.accept(tcp)).await else {
-                        return;
-                    };
-                    let serving = http.serve_connection(TokioIo::new(stream), service).into_owned();
-                    let _ = watcher.watch(serving).await;
-                    drop(place);
-                });
-            }
-        }
-    }
-}
-
-/// Waits until a client has said enough to tell HTTP/1 from HTTP/2; what follows has timers of its own.
-async fn first_words(tcp: &TcpStream) {
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    let mut said = [0u8; 24];
-    loop {
-        match tcp.peek(&mut said).await {
-            Ok(n) if n > 0 && n < PREFACE.len() && said.get(..n) == PREFACE.get(..n) => {
-                // a part of the preface: look again when more may have come
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            _ => return,
-        }
+            None => tokio::spawn(accepted.plain(tcp)),
+            Some(tls) => tokio::spawn(accepted.secured(tls, tcp)),
+        };
     }
 }
 
@@ -229,6 +178,10 @@ fn listener(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
+    // A client that does not read costs little, and one that reads slowly is seen to read. Connections
+    // inherit it.
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    socket.set_tcp_notsent_lowat(UNSENT)?;
     socket.bind(&addr.into())?;
     socket.listen(4096)?;
     Ok(socket.into())

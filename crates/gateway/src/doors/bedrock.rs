@@ -17,6 +17,7 @@ use http::request::Parts;
 use hyper::body::Incoming;
 
 use crate::body;
+use crate::connection::exchange::Conn;
 use crate::gateway::{Gateway, Snapshot};
 use credentials::Credentials;
 use native::Body;
@@ -32,6 +33,7 @@ pub(crate) async fn read(
     gateway: &Gateway,
     snapshot: &Snapshot,
     request: Request<Incoming>,
+    conn: &Conn,
     at: Timestamp,
     record: &mut Record,
 ) -> Result<(Call, body::Held), Refusal> {
@@ -44,7 +46,7 @@ pub(crate) async fn read(
     credentials.check_date(&parts, at, &snapshot.auth)?;
 
     let asked = gateway.clock.tick();
-    let (bytes, held) = body::read(incoming, &snapshot.limits, &gateway.bodies).await?;
+    let (bytes, held) = body::read(incoming, &snapshot.limits, &gateway.bodies, conn).await?;
     record.body_read(bytes.len(), gateway.clock.tick().since(asked));
     if route.operation.reads() && !bytes.is_empty() {
         return Err(Refusal::new(Code::BadBody, format!("{} takes no body", route.operation)));

@@ -17,6 +17,9 @@ use crate::settle::record::Record;
 /// Pieces to forward as they come. Ends with `None`, or with one refusal that the door turns into its
 /// dialect's error event: never silently short. Dropped before its end, it drains the upstream and
 /// settles with what was used.
+///
+/// Its deadlines need somebody who polls it: whoever cannot, because the caller takes nothing, drops it
+/// no later than [`Outflow::until`].
 pub struct Outflow {
     /// `None` once the stream has ended and is settled.
     open: Option<Box<Open>>,
@@ -51,6 +54,11 @@ impl Outflow {
             exception: None,
         };
         Self { open: Some(Box::new(open)) }
+    }
+
+    /// When the call has had all its time; `None` once the stream has ended.
+    pub fn until(&self) -> Option<Instant> {
+        self.open.as_ref().map(|open| open.attempting.deadlines.total)
     }
 
     /// The next bytes.
@@ -141,6 +149,10 @@ impl Open {
 
 impl Drop for Outflow {
     fn drop(&mut self) {
+        // a caller who did not read until the very end has had all the time there was
+        if self.until().is_some_and(|until| now() >= until) {
+            return self.end(Some(Code::TotalTimeout));
+        }
         let Some(open) = self.open.take() else { return };
         let Open { flow, attempting, mut record, .. } = *open;
         if attempting.drain.bound == Duration::ZERO {

@@ -200,6 +200,28 @@ async fn a_drain_is_bounded_and_then_estimates() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_that_nobody_polls_is_over_when_it_has_had_all_its_time() {
+    let house = House::new(Script::Stream { gap: GAP, pieces: 20, ends: Ends::Well });
+    let mut flow = stream(run(&house, call(Operation::ConverseStream)).await.unwrap());
+    poll_fn(|cx| flow.poll_next(cx)).await.unwrap().unwrap();
+    tokio::time::sleep_until(flow.until().unwrap()).await;
+    drop(flow);
+    assert_eq!(house.ledger.rows.lock().len(), 1, "settled at once, without reading on");
+    let row = only(&house).await;
+    assert_eq!((row.call.ending, row.call.code), (Ending::Cut, Some(Code::TotalTimeout)));
+    assert_eq!(row.call.basis, UsageBasis::Estimated);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_has_ended_has_no_deadline() {
+    let house = House::new(Script::Stream { gap: GAP, pieces: 2, ends: Ends::Well });
+    let mut flow = stream(run(&house, call(Operation::ConverseStream)).await.unwrap());
+    assert!(flow.until().is_some());
+    read(&mut flow).await;
+    assert_eq!(flow.until(), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_caller_who_hangs_up_before_the_answer_is_billed_for_it() {
     let house = House::new(Script::Whole { after: Duration::from_secs(5), status: 200 });
     let waiting = run(&house, call(Operation::Converse));

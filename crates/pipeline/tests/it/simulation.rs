@@ -23,6 +23,8 @@ enum Caller {
     HangsUp(Duration),
     /// Hangs up after so many pieces.
     ReadsSome(usize),
+    /// Takes nothing more after so many pieces, until the door gives up.
+    FallsSilent(usize),
 }
 
 fn millis(most: u64) -> impl Strategy<Value = Duration> {
@@ -60,6 +62,7 @@ fn caller() -> impl Strategy<Value = Caller> {
         Just(Caller::Stays),
         millis(30_000).prop_map(Caller::HangsUp),
         (0usize..12).prop_map(Caller::ReadsSome),
+        (0usize..12).prop_map(Caller::FallsSilent),
     ]
 }
 
@@ -74,9 +77,15 @@ async fn live(house: &House, op: Operation, caller: &Caller) {
             Ok(reply) => {
                 if let ReplyBody::Stream(mut flow) = reply.body {
                     let mut read = 0;
-                    let most = if let Caller::ReadsSome(n) = caller { *n } else { usize::MAX };
+                    let most = match caller {
+                        Caller::ReadsSome(n) | Caller::FallsSilent(n) => *n,
+                        Caller::Stays | Caller::HangsUp(_) => usize::MAX,
+                    };
                     while read < most && poll_fn(|cx| flow.poll_next(cx)).await.is_some() {
                         read += 1;
+                    }
+                    if let (Caller::FallsSilent(_), Some(until)) = (caller, flow.until()) {
+                        tokio::time::sleep_until(until).await;
                     }
                 }
             }
@@ -84,7 +93,7 @@ async fn live(house: &House, op: Operation, caller: &Caller) {
     };
     match caller {
         Caller::HangsUp(after) => drop(tokio::time::timeout(*after, life).await),
-        Caller::Stays | Caller::ReadsSome(_) => life.await,
+        Caller::Stays | Caller::ReadsSome(_) | Caller::FallsSilent(_) => life.await,
     }
 }
 
