@@ -2,6 +2,7 @@
 
 mod ledgers;
 mod simulation;
+mod waits;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
