@@ -29,6 +29,7 @@
 //! of negotiated prices: an operator's file says those ([`PriceBook::with_overrides`]).
 
 mod book;
+pub mod budget;
 mod entry;
 mod price;
 mod read;

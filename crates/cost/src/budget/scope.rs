@@ -1,0 +1,119 @@
+//! Whom a budget concerns.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Every dimension that is named must match.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scope {
+    /// A team, or `"*"`: each team by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<Dimension>,
+    /// A feature, or `"*"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feature: Option<Dimension>,
+    /// An environment, or `"*"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Dimension>,
+    /// A key's id, or `"*"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Dimension>,
+    /// The model's name as callers use it: an alias, a model id or an ARN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alias: Option<Dimension>,
+}
+
+/// A value, or `*`: each value by itself.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Dimension(pub Arc<str>);
+
+impl Dimension {
+    pub fn each(&self) -> bool {
+        &*self.0 == "*"
+    }
+}
+
+/// The dimensions of a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Who<'a> {
+    pub team: &'a str,
+    pub feature: &'a str,
+    pub environment: &'a str,
+    pub key: &'a str,
+    pub alias: &'a str,
+}
+
+impl Scope {
+    /// The part of the budget that a call is counted on: `team=support,key=key_a` for the dimensions that are
+    /// counted each by itself, empty when there are none; `None` when the budget does not concern the call.
+    pub fn of(&self, who: &Who<'_>) -> Option<Arc<str>> {
+        let mut of = String::new();
+        for (name, dimension, value) in self.pairs(who) {
+            let Some(dimension) = dimension else { continue };
+            if dimension.each() {
+                if !of.is_empty() {
+                    of.push(',');
+                }
+                of.push_str(name);
+                of.push('=');
+                of.push_str(value);
+            } else if &*dimension.0 != value {
+                return None;
+            }
+        }
+        Some(of.into())
+    }
+
+    /// For people: `team support, each key`; `everything` when nothing is named.
+    pub fn describe(&self) -> String {
+        let nobody = Who { team: "", feature: "", environment: "", key: "", alias: "" };
+        let said: Vec<String> = self
+            .pairs(&nobody)
+            .into_iter()
+            .filter_map(|(name, dimension, _)| {
+                dimension.map(|d| if d.each() { format!("each {name}") } else { format!("{name} {}", d.0) })
+            })
+            .collect();
+        if said.is_empty() { "everything".into() } else { said.join(", ") }
+    }
+
+    fn pairs<'a>(&'a self, who: &Who<'a>) -> [(&'static str, Option<&'a Dimension>, &'a str); 5] {
+        [
+            ("team", self.team.as_ref(), who.team),
+            ("feature", self.feature.as_ref(), who.feature),
+            ("environment", self.environment.as_ref(), who.environment),
+            ("key", self.key.as_ref(), who.key),
+            ("alias", self.alias.as_ref(), who.alias),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHO: Who<'_> =
+        Who { team: "support", feature: "triage", environment: "prod", key: "key_a", alias: "small" };
+
+    fn scope(toml: &str) -> Scope {
+        toml::from_str(toml).unwrap()
+    }
+
+    #[test]
+    fn every_dimension_that_is_named_must_match() {
+        assert_eq!(scope("").of(&WHO).as_deref(), Some(""));
+        assert_eq!(scope("team = 'support'\nfeature = 'triage'").of(&WHO).as_deref(), Some(""));
+        assert_eq!(scope("team = 'support'\nfeature = 'other'").of(&WHO), None);
+    }
+
+    #[test]
+    fn a_star_counts_each_by_itself() {
+        let scope = scope("team = '*'\nkey = '*'\nenvironment = 'prod'");
+        assert_eq!(scope.of(&WHO).as_deref(), Some("team=support,key=key_a"));
+        assert_eq!(scope.describe(), "each team, environment prod, each key");
+    }
+}
