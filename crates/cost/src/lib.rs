@@ -34,8 +34,10 @@ mod entry;
 mod price;
 mod read;
 mod tree;
+mod worst;
 
 pub use book::PriceBook;
 pub use entry::{Counter, Entry, LongContext, Rates};
 pub use price::{Applied, Ask, Basis, Missing, Priced, Reason};
 pub use read::BadPrices;
+pub use worst::{Ahead, Worst};

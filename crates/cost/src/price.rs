@@ -92,7 +92,8 @@ impl PriceBook {
                 sum.guardrail(self.guardrail_rate(unit), n);
             }
         }
-        let applied = match rates(self.entry(ask.model), &ask) {
+        let standing = Standing { region: ask.region, tier: ask.tier, prompt: ask.usage.prompt() };
+        let applied = match rates(self.entry(ask.model), &standing) {
             _ if !uses_model(ask.usage) => Ok(Applied::Nothing),
             Ok((applied, rates, writes_as_input)) => {
                 sum.model(rates, writes_as_input, ask.usage);
@@ -111,11 +112,22 @@ fn uses_model(usage: &Usage) -> bool {
     usage.total() > 0 || usage.units.iter().any(|(unit, n)| *n > 0 && Counter::of(*unit).is_some())
 }
 
+/// What decides which row applies.
+pub(crate) struct Standing<'a> {
+    pub(crate) region: &'a str,
+    pub(crate) tier: &'a str,
+    /// Prompt tokens.
+    pub(crate) prompt: u64,
+}
+
 /// The row that applies, and whether cache writes without a price are plain input.
-fn rates<'a>(entry: Option<&'a Entry>, ask: &Ask<'_>) -> Result<(Applied, &'a Rates, bool), Reason> {
+pub(crate) fn rates<'a>(
+    entry: Option<&'a Entry>,
+    ask: &Standing<'_>,
+) -> Result<(Applied, &'a Rates, bool), Reason> {
     let entry = entry.ok_or(Reason::UnknownModel)?;
     let standard = matches!(ask.tier, "" | "default" | "standard");
-    let long = entry.long_context.iter().rev().find(|l| ask.usage.prompt() > l.above);
+    let long = entry.long_context.iter().rev().find(|l| ask.prompt > l.above);
     let row = entry.regions.iter().find(|(region, _)| region == ask.region);
     let found = match row {
         Some((_, rates)) if *rates != entry.price => {
