@@ -5,6 +5,17 @@
 //! calls live in memory, inside the node's slice. What a call really cost is added to the slice in the transaction
 //! that writes the call's record, so it counts once, as the record does. A node that dies leaves its slice behind:
 //! when the lease is over, what is granted and not settled is *unknown*, and counts until someone reconciles it.
+//!
+//! **Lost answers.** All numbers of a [`Slice`] only grow, and a node remembers three of its own: what was `granted`
+//! in all, by the ledger's last word; what it `returned` in all; what its calls `spent` in all, from the moment they
+//! end. It may let calls spend `granted - returned - spent`, less its holds. Whatever happens to a question on its
+//! way, that is never more than the ledger counts:
+//!
+//! - An answer tells the slice's sums. The node takes the larger of its own and the ledger's, so a grant whose answer
+//!   was lost comes to light with the next one, also when that says [`Drawn::Short`].
+//! - What is given back is taken off in memory first, then said to the ledger as a sum: said twice or late it
+//!   changes nothing.
+//! - Of a slice whose lease was over, [`crate::ports::Budgets::renew`] tells whether it still stands.
 
 use std::fmt;
 use std::sync::Arc;
@@ -72,6 +83,7 @@ pub struct Charge {
     pub window: Window,
     /// Whose slice it comes from.
     pub node: NodeId,
+    /// Not less than nothing; 0 is not kept.
     pub amount: i64,
 }
 
@@ -84,9 +96,9 @@ pub struct Draw {
     pub counts_from: Timestamp,
     /// The budget's limit, in its unit.
     pub limit: i64,
-    /// Less than this is of no use.
+    /// Less than this is of no use. 0 takes what there is, and with `want` 0 only asks.
     pub need: i64,
-    /// More than this is not wanted.
+    /// More than this is not wanted, unless it is needed.
     pub want: i64,
     /// At most this part of what is left is given beyond `need`, so that other nodes find some too: 2 is a half.
     pub share: i64,
@@ -94,23 +106,51 @@ pub struct Draw {
     pub lease_until: Timestamp,
 }
 
-/// What a node got.
+impl Draw {
+    /// How much is granted when `taken` counts already; `None` when `need` is not there.
+    pub fn portion(&self, taken: i64) -> Option<i64> {
+        let (free, need) = (self.limit.saturating_sub(taken), self.need.max(0));
+        if free < need {
+            return None;
+        }
+        let more = (free - need) / self.share.max(1);
+        Some(self.want.min(need + more).max(need))
+    }
+
+    /// From when on windows count; never without the window that is drawn from.
+    pub fn counts_from(&self) -> Timestamp {
+        self.counts_from.min(self.window.starts)
+    }
+}
+
+/// What a node got, where its slice stands now, and where the account does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Drawn {
-    Granted {
-        amount: i64,
-        stand: Stand,
-    },
-    /// `need` was not there; nothing was granted.
-    Short {
-        stand: Stand,
-    },
+    /// The lease is extended, too.
+    Granted { amount: i64, sums: Sums, stand: Stand },
+    /// `need` was not there; nothing changed. It may be in the node's own slice, when that was granted more than the
+    /// node had heard of.
+    Short { sums: Sums, stand: Stand },
+}
+
+impl Drawn {
+    pub fn sums(&self) -> Sums {
+        match self {
+            Self::Granted { sums, .. } | Self::Short { sums, .. } => *sums,
+        }
+    }
+
+    pub fn stand(&self) -> Stand {
+        match self {
+            Self::Granted { stand, .. } | Self::Short { stand, .. } => *stand,
+        }
+    }
 }
 
 /// Where an account stands over its period.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Stand {
-    /// Spent, and recorded.
+    /// Spent, and recorded or reconciled.
     pub settled: i64,
     /// Granted to living nodes and not settled.
     pub granted: i64,
@@ -119,9 +159,47 @@ pub struct Stand {
 }
 
 impl Stand {
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            settled: self.settled.saturating_add(other.settled),
+            granted: self.granted.saturating_add(other.granted),
+            unknown: self.unknown.saturating_add(other.unknown),
+        }
+    }
+
     /// All that counts against the limit.
     pub fn taken(self) -> i64 {
         self.settled.saturating_add(self.granted).saturating_add(self.unknown)
+    }
+}
+
+/// What happened to a slice so far. Each number is at least 0 and only grows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Sums {
+    pub granted: i64,
+    /// Given back of it, by the node or when it was reconciled; not more than was granted.
+    pub returned: i64,
+    /// Spent by the node's calls, as their records say: what the charges add up to.
+    pub settled: i64,
+    /// Spent without a record, as somebody decided.
+    pub reconciled: i64,
+}
+
+impl Sums {
+    /// What is granted and not settled: the node may spend it, or has.
+    pub fn open(self) -> i64 {
+        (self.granted - self.returned).saturating_sub(self.settled).max(0)
+    }
+
+    /// What is spent.
+    pub fn spent(self) -> i64 {
+        self.settled.saturating_add(self.reconciled)
+    }
+
+    /// All that counts against the limit. More than was granted only when calls cost more than their worst case, or
+    /// when their records came after they had been reconciled.
+    pub fn taken(self) -> i64 {
+        self.spent().saturating_add(self.open())
     }
 }
 
@@ -130,22 +208,25 @@ impl Stand {
 pub struct Slice {
     pub window: Window,
     pub node: NodeId,
-    pub granted: i64,
-    /// More than `granted` only when calls cost more than their worst case.
-    pub settled: i64,
+    #[serde(flatten)]
+    pub sums: Sums,
     pub lease_until: Timestamp,
 }
 
 impl Slice {
-    /// What is granted and not settled.
-    pub fn open(&self) -> i64 {
-        (self.granted - self.settled).max(0)
-    }
-
     pub fn stand(&self, now: Timestamp) -> Stand {
-        let (granted, unknown) = if self.lease_until > now { (self.open(), 0) } else { (0, self.open()) };
-        Stand { settled: self.settled, granted, unknown }
+        let open = self.sums.open();
+        let (granted, unknown) = if self.lease_until > now { (open, 0) } else { (0, open) };
+        Stand { settled: self.sums.spent(), granted, unknown }
     }
+}
+
+/// What a node has given back of a window.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Return {
+    pub window: Window,
+    /// In all, since it first drew; so it may be said again.
+    pub total: i64,
 }
 
 /// A budget as the ledger keeps it: one that was made at run time.
@@ -191,4 +272,65 @@ pub enum Why {
     Unpriced,
     /// The ledger cannot be asked.
     Unreachable,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draw(limit: i64, need: i64, want: i64, share: i64) -> Draw {
+        let account = Account { budget: BudgetId("b".into()), of: "".into() };
+        Draw {
+            window: Window { account, starts: Timestamp(5) },
+            counts_from: Timestamp(9),
+            limit,
+            need,
+            want,
+            share,
+            node: NodeId("n".into()),
+            lease_until: Timestamp(0),
+        }
+    }
+
+    #[test]
+    fn portions_leave_some_for_others_and_never_pass_the_limit() {
+        for (limit, need, want, share, taken, portion) in [
+            (100, 10, 1_000, 2, 0, Some(55)),
+            (100, 10, 20, 2, 0, Some(20)),
+            (100, 10, 1_000, 1, 0, Some(100)),
+            (100, 10, 1_000, 0, 0, Some(100)),
+            (100, 10, 0, 2, 0, Some(10)),
+            (100, 10, 1_000, 2, 90, Some(10)),
+            (100, 10, 1_000, 2, 91, None),
+            (100, 0, 1_000, 4, 80, Some(5)),
+            (100, 0, 1_000, 4, 100, Some(0)),
+            (100, 0, 0, 4, 0, Some(0)),
+            (100, -5, 1_000, 4, 101, None),
+            (0, i64::MIN, i64::MIN, i64::MIN, 0, Some(0)),
+            (-1, 0, 9, 1, 0, None),
+            (i64::MAX, i64::MAX, i64::MAX, 1, 0, Some(i64::MAX)),
+            (i64::MAX, 1, i64::MAX, 1, 0, Some(i64::MAX)),
+            (i64::MAX, 0, i64::MAX, 2, 1, Some(i64::MAX / 2)),
+            (i64::MIN, 1, 1, 1, i64::MAX, None),
+        ] {
+            assert_eq!(draw(limit, need, want, share).portion(taken), portion, "{limit} {need} {want} {share}");
+        }
+    }
+
+    #[test]
+    fn the_window_itself_always_counts() {
+        assert_eq!(draw(1, 1, 1, 1).counts_from(), Timestamp(5));
+    }
+
+    #[test]
+    fn what_is_open_becomes_unknown_with_the_lease() {
+        let window = draw(1, 1, 1, 1).window;
+        let sums = Sums { granted: 100, returned: 20, settled: 30, reconciled: 7 };
+        let slice = Slice { window, node: NodeId("n".into()), sums, lease_until: Timestamp(5) };
+        assert_eq!(slice.stand(Timestamp(4)), Stand { settled: 37, granted: 50, unknown: 0 });
+        assert_eq!(slice.stand(Timestamp(5)), Stand { settled: 37, granted: 0, unknown: 50 });
+        assert_eq!((sums.taken(), slice.stand(Timestamp(5)).taken()), (87, 87));
+        let over = Sums { settled: 90, ..sums };
+        assert_eq!((over.open(), over.taken()), (0, 97));
+    }
 }

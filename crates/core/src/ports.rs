@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::BoxFuture;
-use crate::budget::{BudgetId, Draw, Drawn, NodeId, Slice, StoredBudget, Window};
+use crate::budget::{BudgetId, Draw, Drawn, NodeId, Return, Slice, StoredBudget};
 use crate::call::CallId;
 use crate::clock::Timestamp;
 use crate::key::{KeyId, StoredKey};
@@ -91,27 +91,34 @@ pub trait Budgets: Send + Sync {
     /// Removes a budget at `at`; `false` when none of that name stands. What was spent stays.
     async fn remove_budget(&self, id: &BudgetId, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Budgets whose version is greater than `after`, removed ones too, in order of version.
+    /// Budgets whose version is greater than `after`, removed ones too, in order of version. At most 10,000 at
+    /// once.
     async fn budgets_changed(&self, after: i64) -> Result<Vec<StoredBudget>, StoreError>;
 
     /// Grants a node a part of a window, or says where the account stands. `now` decides whose lease is over.
-    /// Grants never make what is taken exceed the limit; a slice whose lease was over lives again.
+    /// Grants never make what is taken exceed the limit; a slice whose lease was over lives again. A slice is
+    /// granted `i64::MAX` at most, what it returned included.
     async fn draw(&self, draw: &Draw, now: Timestamp) -> Result<Drawn, StoreError>;
 
-    /// Gives back of each window what the node does not need. A slice keeps at least what it has settled.
-    async fn give_back(&self, node: &NodeId, parts: &[(Window, i64)]) -> Result<(), StoreError>;
+    /// Takes back what the node does not need. A slice keeps at least what it has settled. A total that is not
+    /// larger than the last one changes nothing, so this may be said twice, and late.
+    async fn give_back(&self, node: &NodeId, returns: &[Return]) -> Result<(), StoreError>;
 
-    /// Extends the leases of the node's slices that are not wholly settled.
-    async fn renew(&self, node: &NodeId, lease_until: Timestamp) -> Result<(), StoreError>;
+    /// Extends the leases of the node's slices that are not wholly settled, and gives these, by window. Of a window
+    /// that is not among them the node has nothing left, whatever it thought: all is settled, or was reconciled
+    /// while the lease was over. A lease is never made shorter.
+    async fn renew(&self, node: &NodeId, lease_until: Timestamp) -> Result<Vec<Slice>, StoreError>;
 
     /// Slices of windows that begin at or after `since`, of one budget or of all, by window and node.
     async fn slices(&self, budget: Option<&BudgetId>, since: Timestamp) -> Result<Vec<Slice>, StoreError>;
 
-    /// Ends what is unknown of a slice: `spent` of it is counted as settled, the rest is free again; `false`
-    /// when there is no such slice or its lease is not over at `now`.
+    /// Ends what is unknown of a slice: `spent` of it counts as reconciled, the rest is free again; `false` when
+    /// its sums are no longer those of `slice`, its lease is not over at `now`, or nothing of it is open. So of two
+    /// who reconcile one wins, and a repetition does nothing.
     async fn reconcile(&self, slice: &Slice, spent: i64, now: Timestamp) -> Result<bool, StoreError>;
 
-    /// Drops slices of windows that began before `before` and hold nothing unknown; gives their number.
+    /// Drops slices of windows that began before `before` and have nothing open; gives their number. The caller
+    /// keeps what still counts for a rolling period.
     async fn forget_slices(&self, before: Timestamp) -> Result<u64, StoreError>;
 }
 
