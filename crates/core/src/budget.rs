@@ -313,7 +313,11 @@ mod tests {
             (i64::MAX, 0, i64::MAX, 2, 1, Some(i64::MAX / 2)),
             (i64::MIN, 1, 1, 1, i64::MAX, None),
         ] {
-            assert_eq!(draw(limit, need, want, share).portion(taken), portion, "{limit} {need} {want} {share}");
+            assert_eq!(
+                draw(limit, need, want, share).portion(taken),
+                portion,
+                "{limit} {need} {want} {share}"
+            );
         }
     }
 
