@@ -40,7 +40,7 @@ def apart(names, recorder, tmp_path):
 
     def start(connect):
         port = recorder.url.rsplit(":", 1)[1]
-        config = recorder_config(recorder, extra=f'[timeout]\nconnect = "{connect}"\n')
+        config = recorder_config(recorder, extra=f'[timeout]\nconnect = "{connect}"\n[listen]\nworkers = 1\n')
         config = config.replace(recorder.url, f"http://{HOST}:{port}")
         for (name, account), host in zip(OTHERS.items(), ("127.0.0.1", "other.bedplate.test"), strict=True):
             url = f"http://{host}:{port}"
@@ -66,6 +66,13 @@ def test_a_slow_name_server_is_waited_for(apart, names):
     assert status == 200
     assert gateway.record(call)["attempts"][0]["timings"]["connect"] >= 700_000
     assert HOST in names.asked
+
+
+def test_a_kept_connection_needs_no_name_server(apart, names):
+    gateway = apart("2s")
+    assert send(gateway)[0] == 200
+    names.silent.add(HOST)
+    assert send(gateway)[0] == 200
 
 
 def test_a_dead_name_server_meets_the_connect_deadline(apart, names):
