@@ -10,6 +10,7 @@
 //! | [`principal`], [`key`] | who calls, and the keys they hold |
 //! | [`usage`], [`money`] | what was used, and what it cost |
 //! | [`budget`] | money over a period: windows, slices, charges |
+//! | [`notice`] | what operators are told of |
 //! | [`refusal`] | the one currency of failure: code, stage, fault, retry |
 //! | [`record`] | what is written down about a call and its attempts |
 //! | [`view`] | how a stage reads and edits a native body |
@@ -24,6 +25,7 @@ pub mod content;
 pub mod ids;
 pub mod key;
 pub mod money;
+pub mod notice;
 pub mod ports;
 pub mod principal;
 pub mod record;
