@@ -1,0 +1,2 @@
+//! Notices on their way to operators.
+pub mod config;
