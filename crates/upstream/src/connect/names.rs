@@ -108,8 +108,9 @@ mod tests {
             let answer = tokio::time::timeout(Duration::from_millis(1), names.addresses()).await;
             assert!(answer.is_err(), "nobody has answered yet");
         }
-        say.send(Ok(vec!["192.0.2.7:443".parse().unwrap()])).unwrap();
-        let (one, two) = tokio::join!(names.addresses(), names.addresses());
+        // these two wait before the answer comes
+        let answer = async { say.send(Ok(vec!["192.0.2.7:443".parse().unwrap()])).unwrap() };
+        let (one, two, ()) = tokio::join!(names.addresses(), names.addresses(), answer);
         assert_eq!(one.unwrap()[..], two.unwrap()[..]);
         assert_eq!(asked.load(Ordering::SeqCst), 1);
     }
