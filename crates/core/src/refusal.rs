@@ -119,6 +119,16 @@ codes! {
     LedgerUnavailable = 1301, Admit, Internal;
     /// bedplate holds as many request bodies as it may
     Overloaded = 1302, Admit, Internal;
+    /// a hard budget has no room for this call
+    BudgetSpent = 1401, Admit, Policy;
+    /// a budget has no room until calls on their way have ended
+    BudgetHeld = 1402, Admit, Policy;
+    /// a soft budget is spent
+    SoftBudgetSpent = 1403, Admit, Policy;
+    /// the price of this model is unknown, and a budget does not allow that
+    BudgetUnpriced = 1404, Admit, Policy;
+    /// it cannot be asked what is left of a budget
+    BudgetUnreachable = 1405, Admit, Internal;
     /// no provider serves this model name
     UnknownModel = 2001, Compose, Caller;
     /// the request metadata uses keys that bedplate reserves

@@ -15,6 +15,10 @@ pub trait View: Send + Sync {
     /// The most output tokens the caller asks for.
     fn max_tokens(&self) -> Option<u64>;
 
+    /// Bounds the answer to `tokens`, where the caller left it open; `false`, and nothing changed, when the body has
+    /// no place to say so.
+    fn bound_output(&self, tokens: u64, edits: &mut Edits) -> bool;
+
     /// Adds pairs to the request metadata that AWS writes into its invocation log, and keeps the
     /// caller's own, which are noted in `edits`; without any of ours it only reads. Pairs that do not fit AWS's limits are left out, the last first.
     ///

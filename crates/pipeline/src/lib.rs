@@ -11,6 +11,7 @@
 //! storage ports of `core`.
 
 mod admit;
+pub mod budget;
 mod call;
 mod compose;
 mod config;
@@ -19,6 +20,7 @@ mod invoke;
 mod pipeline;
 mod provider;
 mod reply;
+mod reserve;
 mod review;
 mod settle;
 

@@ -10,10 +10,11 @@ use crate::admit::admit;
 use crate::call::Call;
 use crate::compose::compose;
 use crate::compose::routes::Routes;
-use crate::guard::clear;
+use crate::guard::{Cleared, clear};
 use crate::invoke::deadline::Timeouts;
 use crate::invoke::invoke;
 use crate::reply::Reply;
+use crate::reserve::reserve;
 use crate::review::review;
 use crate::settle::record::Record;
 
@@ -40,18 +41,25 @@ impl Pipeline {
     /// # Errors
     /// The refusal, with the record, which the door settles once it knows the status of its dialect.
     pub async fn run(&self, call: Call, mut record: Record) -> Result<Reply, Refused> {
-        let prepared = (|| {
-            let admitted = admit(call, &mut record, &self.allowed)?;
-            let composed = compose(admitted, &self.routes, &mut record)?;
-            Ok(clear(composed))
-        })();
-        record.cleared();
-        let cleared = match prepared {
+        let cleared = match self.prepare(call, &mut record).await {
             Ok(cleared) => cleared,
             Err(refusal) => return Err(Refused::new(refusal, record)),
         };
         let answered = invoke(cleared, record, self.timeouts, self.drain).await?;
         Ok(review(answered))
+    }
+
+    /// Everything before the first byte goes upstream.
+    async fn prepare(&self, call: Call, record: &mut Record) -> Result<Cleared, Refusal> {
+        let prepared = async {
+            let admitted = admit(call, record, &self.allowed)?;
+            let mut composed = compose(admitted, &self.routes, record)?;
+            reserve(&mut composed, record).await?;
+            Ok(clear(composed))
+        };
+        let prepared = prepared.await;
+        record.cleared();
+        prepared
     }
 }
 

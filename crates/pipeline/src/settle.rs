@@ -11,12 +11,16 @@ use bedplate_core::ports::{Intake, Sink};
 use bedplate_core::refusal::{Code, Refusal, Retry};
 use bedplate_cost::PriceBook;
 
+use crate::budget::Purses;
+
 /// Where records go, and what they are priced by.
 pub struct Books {
     pub clock: Arc<dyn Clock>,
     pub intake: Arc<dyn Intake>,
     pub sinks: Vec<Arc<dyn Sink>>,
     pub prices: Arc<PriceBook>,
+    /// What calls may spend; `None` where nothing is budgeted.
+    pub purses: Option<Arc<Purses>>,
     /// How long admission waits for room in the ledger's queue.
     pub wait: Duration,
     /// Records that are open, over all workers and snapshots.

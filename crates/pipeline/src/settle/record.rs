@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bedplate_core::budget::Blocked;
 use bedplate_core::call::{CallId, Dialect, Headers, Operation};
 use bedplate_core::clock::{Tick, Timestamp};
 use bedplate_core::content::Content;
@@ -14,6 +15,7 @@ use bedplate_core::usage::{Usage, UsageBasis};
 use bedplate_core::view::{Edits, Stamped};
 use bedplate_cost::Ask as PriceAsk;
 
+use crate::budget::{Hold, Spent};
 use crate::call::Tags;
 use crate::invoke::inflight::Attempting;
 use crate::provider::{Answer, AnswerBody, Failed, Metered};
@@ -32,6 +34,8 @@ pub struct Record {
     waited: u64,
     /// The attempt under way: what its answer said before its usage was known.
     answered: Option<Answering>,
+    /// What the call holds in budgets.
+    hold: Option<Hold>,
 }
 
 struct Answering {
@@ -82,7 +86,7 @@ impl Record {
             blocked: None,
         };
         let outcome = Some(Box::new(Outcome { call, attempts: Vec::with_capacity(1) }));
-        Self { id, books, began, admission, outcome, waited: 0, answered: None }
+        Self { id, books, began, admission, outcome, waited: 0, answered: None, hold: None }
     }
 
     pub fn id(&self) -> CallId {
@@ -140,6 +144,20 @@ impl Record {
             call.stamped = u8::try_from(stamped.kept).unwrap_or(u8::MAX);
             call.metadata = metadata;
         });
+    }
+
+    pub(crate) fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// From now on the record settles this hold.
+    pub(crate) fn holds(&mut self, hold: Hold) {
+        self.hold = Some(hold);
+    }
+
+    /// A budget blocked the call.
+    pub(crate) fn blocked(&mut self, blocked: Blocked) {
+        self.write(|call| call.blocked = Some(Box::new(blocked)));
     }
 
     pub(crate) fn composed(&mut self, edits: &Edits) {
@@ -301,6 +319,12 @@ impl Record {
         let total = micros(self.books.clock.tick().since(self.began));
         outcome.call.timings.total = total;
         outcome.call.timings.overhead = total.saturating_sub(self.waited);
+        if let Some(hold) = self.hold.take() {
+            let call = &outcome.call;
+            let certain = matches!(call.basis, UsageBasis::Reported | UsageBasis::None);
+            let spent = Spent { cost: call.cost, tokens: call.usage.total(), certain };
+            outcome.call.charges = hold.settle(spent);
+        }
         let outcome: Arc<Outcome> = Arc::from(outcome);
         if self.admission == Admission::Placed {
             self.books.intake.settle(Arc::clone(&outcome));

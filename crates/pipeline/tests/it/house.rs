@@ -82,6 +82,7 @@ impl House {
             prices: Arc::new(bedplate_cost::PriceBook::embedded()),
             wait: Duration::from_millis(200),
             open: Arc::new(AtomicU64::new(0)),
+            purses: None,
             nobody: Arc::from(""),
         });
         let provider = Arc::new(Scripted { facts: facts(), script });
@@ -195,6 +196,10 @@ impl Native for Plain {
 impl View for Plain {
     fn max_tokens(&self) -> Option<u64> {
         Some(50)
+    }
+
+    fn bound_output(&self, _: u64, _: &mut Edits) -> bool {
+        false
     }
 
     fn stamp(&self, ours: &[(&str, &str)], _: &str, edits: &mut Edits) -> Result<Stamped, Refusal> {

@@ -77,10 +77,14 @@ fn shape(code: Code) -> (&'static str, u16, Option<&'static str>) {
         Code::BodyTimeout => ("RequestTimeoutException", 408, None),
         Code::BadValue | Code::ReservedMetadata => ("ValidationException", 400, None),
         Code::UnknownModel => ("ValidationException", 400, Some("The provided model identifier is invalid.")),
-        Code::Overloaded => ("ThrottlingException", 429, None),
-        Code::LedgerUnavailable | Code::ConnectTimeout | Code::Unreachable | Code::NoUpstreamCredentials => {
-            ("ServiceUnavailableException", 503, None)
-        }
+        // SDKs do not retry the first, and do retry the second
+        Code::BudgetSpent | Code::BudgetUnpriced => ("ServiceQuotaExceededException", 400, None),
+        Code::Overloaded | Code::BudgetHeld | Code::SoftBudgetSpent => ("ThrottlingException", 429, None),
+        Code::BudgetUnreachable
+        | Code::LedgerUnavailable
+        | Code::ConnectTimeout
+        | Code::Unreachable
+        | Code::NoUpstreamCredentials => ("ServiceUnavailableException", 503, None),
         Code::FirstTokenTimeout | Code::IdleTimeout | Code::TotalTimeout => {
             ("ModelTimeoutException", 408, None)
         }
@@ -96,10 +100,12 @@ fn exception_name(code: Code, operation: Operation) -> &'static str {
             _ => "modelStreamErrorException",
         },
         Code::BrokenAnswer | Code::UpstreamError => "modelStreamErrorException",
-        Code::Overloaded => "throttlingException",
-        Code::LedgerUnavailable | Code::ConnectTimeout | Code::Unreachable | Code::NoUpstreamCredentials => {
-            "serviceUnavailableException"
-        }
+        Code::Overloaded | Code::BudgetHeld | Code::SoftBudgetSpent => "throttlingException",
+        Code::BudgetUnreachable
+        | Code::LedgerUnavailable
+        | Code::ConnectTimeout
+        | Code::Unreachable
+        | Code::NoUpstreamCredentials => "serviceUnavailableException",
         Code::NoCredentials
         | Code::UnknownKey
         | Code::BadSignature
@@ -117,6 +123,8 @@ fn exception_name(code: Code, operation: Operation) -> &'static str {
         | Code::BodyTimeout
         | Code::BadValue
         | Code::UnknownModel
+        | Code::BudgetSpent
+        | Code::BudgetUnpriced
         | Code::ReservedMetadata => "validationException",
         Code::Bug => "internalServerException",
     }

@@ -2,6 +2,7 @@
 
 mod limits;
 mod metadata;
+mod output;
 
 use bedplate_core::call::Operation;
 use bedplate_core::content::Content;
@@ -12,6 +13,7 @@ use super::Family;
 use crate::json::{self, Fault};
 use limits::Limit;
 use metadata::{Header, Member};
+use output::Output;
 
 /// The header in which `InvokeModel` carries request metadata.
 pub const METADATA_HEADER: &str = "x-amzn-bedrock-request-metadata";
@@ -42,7 +44,7 @@ pub fn read(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal>
         | Operation::InvokeGuardrailChecks
         | Operation::StartAsyncInvoke => {
             members(body, OTHERS)?;
-            Ok(Box::new(Body { max_tokens: None, metadata: Metadata::Nowhere }))
+            Ok(Box::new(Body { max_tokens: None, metadata: Metadata::Nowhere, output: None }))
         }
         Operation::ListFoundationModels
         | Operation::GetFoundationModel
@@ -51,7 +53,7 @@ pub fn read(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal>
         | Operation::GetAsyncInvoke
         | Operation::ListAsyncInvokes
         | Operation::InvokeModelWithBidirectionalStream => {
-            Ok(Box::new(Body { max_tokens: None, metadata: Metadata::Nowhere }))
+            Ok(Box::new(Body { max_tokens: None, metadata: Metadata::Nowhere, output: None }))
         }
     }
 }
@@ -79,6 +81,7 @@ const OTHERS: &[&str] =
 struct Body {
     max_tokens: Option<u64>,
     metadata: Metadata,
+    output: Option<Output>,
 }
 
 /// Where request metadata goes.
@@ -92,6 +95,10 @@ enum Metadata {
 impl View for Body {
     fn max_tokens(&self) -> Option<u64> {
         self.max_tokens
+    }
+
+    fn bound_output(&self, tokens: u64, edits: &mut Edits) -> bool {
+        self.output.as_ref().is_some_and(|output| output.bound(tokens, edits))
     }
 
     fn stamp(&self, ours: &[(&str, &str)], reserved: &str, edits: &mut Edits) -> Result<Stamped, Refusal> {
@@ -113,13 +120,14 @@ fn converse(body: &Content) -> Result<Box<dyn View>, Refusal> {
     // the text is one object: its last character that is no space is a brace
     let tail = text.trim_ascii_end().len() - 1;
     let member = Member { body: body.clone(), value, tail, empty: picked.empty };
-    Ok(Box::new(Body { max_tokens, metadata: Metadata::Member(member) }))
+    let output = Some(Output::converse(body));
+    Ok(Box::new(Body { max_tokens, metadata: Metadata::Member(member), output }))
 }
 
 fn invoke(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal> {
     let metadata = Metadata::Header(Header::new(asked.metadata));
     if !asked.content_type.is_none_or(is_json) {
-        return Ok(Box::new(Body { max_tokens: None, metadata }));
+        return Ok(Box::new(Body { max_tokens: None, metadata, output: None }));
     }
     let (_, picked) = members(body, limits::NATIVE)?;
     let mut max_tokens = None;
@@ -140,7 +148,7 @@ fn invoke(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal> {
             _ => {}
         }
     }
-    Ok(Box::new(Body { max_tokens, metadata }))
+    Ok(Box::new(Body { max_tokens, metadata, output: Output::native(asked.family, body) }))
 }
 
 fn is_json(content_type: &[u8]) -> bool {

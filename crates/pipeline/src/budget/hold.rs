@@ -1,0 +1,86 @@
+//! What one call holds, until it is settled.
+
+use std::sync::Arc;
+
+use bedplate_core::budget::{Charge, NodeId, Unit};
+use bedplate_core::money::Cost;
+use bedplate_cost::budget::Kind;
+
+use super::purse::Purse;
+
+/// What a call holds in the budgets that concern it. Dropped without being settled it gives everything back.
+#[derive(Default)]
+pub struct Hold {
+    node: Option<NodeId>,
+    parts: Vec<Part>,
+    output: Option<u64>,
+}
+
+struct Part {
+    purse: Arc<Purse>,
+    amount: i64,
+    kind: Kind,
+    unit: Unit,
+}
+
+/// What a call really used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Spent {
+    pub cost: Cost,
+    pub tokens: u64,
+    /// Whether the upstream said so itself. What is only estimated counts as its worst case in hard budgets.
+    pub certain: bool,
+}
+
+impl Hold {
+    /// Of a call that no budget concerns.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn new(node: NodeId, output: Option<u64>) -> Self {
+        Self { node: Some(node), parts: Vec::new(), output }
+    }
+
+    pub(super) fn add(&mut self, purse: Arc<Purse>, amount: i64, kind: Kind, unit: Unit) {
+        self.parts.push(Part { purse, amount, kind, unit });
+    }
+
+    /// Output tokens that the answer must be bounded to; `None` when it need not be.
+    pub fn output(&self) -> Option<u64> {
+        self.output
+    }
+
+    /// Ends the hold: what was spent stays spent, the rest is free. The charges belong into the call's record, which
+    /// makes them durable.
+    pub fn settle(mut self, spent: Spent) -> Vec<Charge> {
+        let Some(node) = self.node.take() else { return Vec::new() };
+        let mut charges = Vec::new();
+        for part in std::mem::take(&mut self.parts) {
+            let amount = part.spent(spent);
+            part.purse.settle(part.amount, amount);
+            if amount > 0 {
+                charges.push(Charge { window: part.purse.window().clone(), node: node.clone(), amount });
+            }
+        }
+        charges
+    }
+}
+
+impl Part {
+    fn spent(&self, spent: Spent) -> i64 {
+        let (said, certain) = match self.unit {
+            Unit::Usd => (spent.cost.priced().0, spent.certain && spent.cost.is_known()),
+            Unit::Tokens => (i64::try_from(spent.tokens).unwrap_or(i64::MAX), spent.certain),
+        };
+        if certain || self.kind == Kind::Soft { said.max(0) } else { said.max(self.amount) }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        for part in &self.parts {
+            part.purse.settle(part.amount, 0);
+        }
+    }
+}
