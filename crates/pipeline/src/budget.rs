@@ -26,7 +26,6 @@ use parking_lot::{Mutex, RwLock};
 
 pub use hold::{Hold, Spent};
 pub use index::Index;
-pub use keeper::Keeper;
 pub use need::{Likely, Need};
 use purse::{Purse, later};
 
@@ -226,9 +225,9 @@ impl Purses {
             return Ok(());
         }
         let unreachable = |e| Box::new(self.refused(budget, purse, least, Why::Unreachable, Some(e)));
-        let mut drawn = self.draw(purse, ceiling, wanted, wanted).await.map_err(unreachable)?;
+        let mut drawn = self.draw(purse, ceiling, wanted, wanted, SHARE).await.map_err(unreachable)?;
         if matches!(drawn, Drawn::Short { .. }) && purse.free() < wanted && least < wanted {
-            drawn = self.draw(purse, ceiling, least, wanted).await.map_err(unreachable)?;
+            drawn = self.draw(purse, ceiling, least, wanted, HALF).await.map_err(unreachable)?;
         }
         if purse.free() >= least {
             return Ok(());
@@ -238,7 +237,14 @@ impl Purses {
     }
 
     /// Asks the ledger once.
-    async fn draw(&self, purse: &Purse, limit: i64, least: i64, wanted: i64) -> Result<Drawn, StoreError> {
+    async fn draw(
+        &self,
+        purse: &Purse,
+        limit: i64,
+        least: i64,
+        wanted: i64,
+        share: i64,
+    ) -> Result<Drawn, StoreError> {
         let began = self.clock.tick();
         let now = self.clock.now();
         let free = purse.free();
@@ -248,18 +254,24 @@ impl Purses {
             limit,
             need: least.saturating_sub(free).max(0),
             want: wanted.saturating_sub(free).max(0).saturating_add(purse.ahead(wanted, limit)),
-            share: SHARE,
+            share,
             node: self.node.clone(),
             lease_until: now.plus(self.terms.lease),
         };
-        let answer = tokio::time::timeout(self.terms.deadline, self.ledger.draw(&draw, now)).await;
-        let answer = answer.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".into())));
-        self.down.store(answer.is_err(), Ordering::Relaxed);
+        let answer = self.in_time(self.ledger.draw(&draw, now)).await;
         if let Ok(drawn) = &answer {
             // counted from before the question: this node thinks its lease over before the ledger does
             let granted = matches!(drawn, Drawn::Granted { .. });
             purse.learn(drawn.sums(), drawn.stand(), granted.then(|| later(began, self.terms.lease / 2)));
         }
+        answer
+    }
+
+    /// Waits for the ledger within the deadline, and notes whether it answered.
+    async fn in_time<T>(&self, asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let answer = tokio::time::timeout(self.terms.deadline, asked).await;
+        let answer = answer.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".into())));
+        self.down.store(answer.is_err(), Ordering::Relaxed);
         answer
     }
 
@@ -334,5 +346,7 @@ impl Purses {
 
 /// Of what is left a node takes at most a quarter beyond its need.
 const SHARE: i64 = 4;
+/// Of the last that is left a call whose answer may be bounded takes half, so that calls beside it find some.
+const HALF: i64 = 2;
 /// How often a call that waits looks whether other nodes gave something back.
 const LOOK: Duration = Duration::from_millis(50);

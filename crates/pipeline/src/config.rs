@@ -1,10 +1,13 @@
-//! `[timeout]`, `[drain]` and `[operations]`.
+//! `[timeout]`, `[drain]`, `[operations]` and `[budgets]`.
+
+use std::time::Duration;
 
 use bedplate_core::call::Operation;
 use bedplate_core::setting::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Terms;
 use crate::invoke::deadline::Timeouts;
 use crate::pipeline::Drain;
 
@@ -94,5 +97,35 @@ impl OperationsConfig {
                 )),
             })
             .collect()
+    }
+}
+
+/// How budgets are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BudgetsConfig {
+    /// How long what a process drew of a budget is its own when it is not heard of: at least `5s`. Then what it had
+    /// not recorded counts as unknown until it is reconciled.
+    pub lease: Span,
+    /// How long a call waits for room that calls on their way may give back.
+    pub wait: Span,
+}
+
+impl Default for BudgetsConfig {
+    fn default() -> Self {
+        Self { lease: Span::secs(60), wait: Span::secs(1) }
+    }
+}
+
+impl BudgetsConfig {
+    /// Compiles the section; `deadline` is what the ledger may take for one answer.
+    ///
+    /// # Errors
+    /// The member that is wrong, and why.
+    pub fn build(&self, deadline: Duration) -> Result<Terms, (&'static str, String)> {
+        if self.lease < Span::secs(5) {
+            return Err(("lease", format!("`[budgets] lease`: {} is less than 5s", self.lease)));
+        }
+        Ok(Terms { lease: self.lease.0, wait: self.wait.0, deadline: deadline.min(self.lease.0 / 4) })
     }
 }

@@ -27,7 +27,7 @@ mod settle;
 pub use admit::keyring::{Keyring, Presented};
 pub use call::{Call, Evidence, Native, Tags};
 pub use compose::routes::Routes;
-pub use config::{DrainConfig, OperationsConfig, TimeoutConfig};
+pub use config::{BudgetsConfig, DrainConfig, OperationsConfig, TimeoutConfig};
 pub use invoke::deadline::{Deadlines, Timeouts};
 pub use pipeline::{Drain, Pipeline, Refused};
 pub use provider::{

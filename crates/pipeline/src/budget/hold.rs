@@ -9,13 +9,14 @@ use bedplate_cost::budget::Kind;
 use super::purse::Purse;
 
 /// What a call holds in the budgets that concern it. Dropped without being settled it gives everything back.
-#[derive(Default)]
+#[derive(Default, Debug)]
 pub struct Hold {
     node: Option<NodeId>,
     parts: Vec<Part>,
     output: Option<u64>,
 }
 
+#[derive(Debug)]
 struct Part {
     purse: Arc<Purse>,
     amount: i64,

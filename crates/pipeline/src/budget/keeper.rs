@@ -9,13 +9,6 @@ use bedplate_core::ports::StoreError;
 use super::Purses;
 use super::purse::{Purse, later};
 
-/// What the keeper remembers between rounds.
-#[derive(Default)]
-pub struct Keeper {
-    /// Returns that the ledger may not have heard of. They are totals, so they may be said again.
-    owed: Vec<Return>,
-}
-
 impl Purses {
     /// How often a round is due.
     pub fn pace(&self) -> Duration {
@@ -27,60 +20,54 @@ impl Purses {
     ///
     /// # Errors
     /// When the ledger cannot be asked; what was to be given back is said again in the next round.
-    pub async fn round(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
+    pub async fn round(&self) -> Result<(), StoreError> {
         self.retire();
         self.renew().await?;
-        let mut returns = std::mem::take(&mut keeper.owed);
         for purse in self.purses() {
-            let over = self.clock.now() >= purse.ends();
-            if over || purse.lies_idle() || purse.is_scarce() {
-                returns.extend(self.empty(&purse).await);
+            if self.clock.now() >= purse.ends() || purse.lies_idle() || purse.is_scarce() {
+                self.empty(&purse).await;
             }
         }
+        let done = self.give_back().await;
         self.retired.lock().retain(|purse| purse.is_open());
-        self.give_back(keeper, returns).await
+        done
     }
 
     /// Gives back everything that is not held. To be called when no more calls come and all records are written.
     ///
     /// # Errors
     /// When the ledger cannot be asked: then what this node did not spend is unknown once its lease is over.
-    pub async fn close(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
-        let mut returns = std::mem::take(&mut keeper.owed);
+    pub async fn close(&self) -> Result<(), StoreError> {
         for purse in self.purses() {
-            returns.extend(self.empty(&purse).await);
+            self.empty(&purse).await;
         }
-        self.give_back(keeper, returns).await
+        self.give_back().await
     }
 
-    async fn give_back(&self, keeper: &mut Keeper, returns: Vec<Return>) -> Result<(), StoreError> {
+    async fn give_back(&self) -> Result<(), StoreError> {
+        let purses = self.purses();
+        let unsaid = purses.iter().filter_map(|purse| purse.unsaid().map(|total| (purse, total)));
+        let (said, returns): (Vec<_>, Vec<_>) = unsaid
+            .map(|(purse, total)| ((purse, total), Return { window: purse.window().clone(), total }))
+            .unzip();
         if returns.is_empty() {
             return Ok(());
         }
-        let asked = self.ledger.give_back(&self.node, &returns);
-        match tokio::time::timeout(self.terms.deadline, asked).await {
-            Ok(Ok(())) => Ok(()),
-            failed => {
-                keeper.owed = returns;
-                failed.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".into())))
-            }
-        }
+        self.in_time(self.ledger.give_back(&self.node, &returns)).await?;
+        said.into_iter().for_each(|(purse, total)| purse.said(total));
+        Ok(())
     }
 
-    /// Takes out what is free, in turn with those who draw.
-    async fn empty(&self, purse: &Purse) -> Option<Return> {
+    /// In turn with those who draw: what the ledger grants meanwhile must not be set aside unseen.
+    async fn empty(&self, purse: &Purse) {
         let _turn = purse.turn().await;
-        purse.empty().map(|total| Return { window: purse.window().clone(), total })
+        purse.empty();
     }
 
     async fn renew(&self) -> Result<(), StoreError> {
         let (began, now) = (self.clock.tick(), self.clock.now());
-        let asked = self.ledger.renew(&self.node, now.plus(self.terms.lease));
-        let slices: Vec<Slice> = tokio::time::timeout(self.terms.deadline, asked)
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".into())))
-            .inspect_err(|_| self.down.store(true, std::sync::atomic::Ordering::Relaxed))?;
-        self.down.store(false, std::sync::atomic::Ordering::Relaxed);
+        let slices: Vec<Slice> =
+            self.in_time(self.ledger.renew(&self.node, now.plus(self.terms.lease))).await?;
         for purse in self.purses() {
             if let Some(slice) = slices.iter().find(|slice| slice.window == *purse.window()) {
                 purse.renewed(slice.sums, later(began, self.terms.lease / 2));
@@ -103,7 +90,7 @@ impl Purses {
         }
     }
 
-    pub(super) fn purses(&self) -> Vec<Arc<Purse>> {
+    fn purses(&self) -> Vec<Arc<Purse>> {
         let mut purses: Vec<_> =
             self.lines.iter().flat_map(|shard| shard.read().values().cloned().collect::<Vec<_>>()).collect();
         purses.extend(self.retired.lock().iter().cloned());

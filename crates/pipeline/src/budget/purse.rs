@@ -1,5 +1,6 @@
 //! This node's slice of one window.
 
+use std::fmt;
 use std::time::Duration;
 
 use bedplate_core::budget::{Stand, Sums, Why, Window};
@@ -18,6 +19,12 @@ pub(crate) struct Purse {
     freed: Notify,
 }
 
+impl fmt::Debug for Purse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Purse").field(&self.window).finish()
+    }
+}
+
 /// How long the window is the current one. A reload may change that and leave the window's beginning.
 struct Frame {
     period: Period,
@@ -31,6 +38,8 @@ struct State {
     /// What calls of this node came to, whether or not their records are written yet.
     spent: i64,
     held: i64,
+    /// Of what was given back, what the ledger has heard of.
+    said: i64,
     /// The account over its period, as the ledger last said.
     stand: Stand,
     /// Until when the slice is surely this node's.
@@ -163,6 +172,8 @@ impl Purse {
         let mine = &mut state.sums;
         mine.granted = mine.granted.max(sums.granted);
         mine.returned = mine.returned.max(sums.returned);
+        state.said = state.said.max(sums.returned);
+        let mine = &mut state.sums;
         mine.settled = mine.settled.max(sums.settled);
         mine.reconciled = mine.reconciled.max(sums.reconciled);
         state.stand = stand;
@@ -190,22 +201,31 @@ impl Purse {
         }
     }
 
-    /// Takes out what is free, to be given back; the total of all that was ever returned, or `None` when there is
-    /// nothing to say.
-    pub(super) fn empty(&self) -> Option<i64> {
+    /// Sets aside what is free: it is no longer ours to spend, and is given back by what [`Purse::unsaid`] says.
+    pub(super) fn empty(&self) {
         let mut state = self.state.lock();
         let free = state.free();
-        if free <= 0 {
-            return None;
+        if free > 0 {
+            state.sums.returned += free;
         }
-        state.sums.returned += free;
-        Some(state.sums.returned)
     }
 
-    /// Whether anything of the slice is not settled, as far as this node knows.
+    /// All that was ever given back, when the ledger may not have heard of some of it.
+    pub(super) fn unsaid(&self) -> Option<i64> {
+        let state = self.state.lock();
+        (state.sums.returned > state.said).then_some(state.sums.returned)
+    }
+
+    /// The ledger has heard of so much.
+    pub(super) fn said(&self, total: i64) {
+        let mut state = self.state.lock();
+        state.said = state.said.max(total);
+    }
+
+    /// Whether calls on their way hold something, or the ledger has not heard of all that was given back.
     pub(super) fn is_open(&self) -> bool {
         let state = self.state.lock();
-        state.held > 0 || state.free() > 0 || state.spent > state.sums.settled
+        state.held > 0 || state.free() > 0 || state.sums.returned > state.said
     }
 
     /// Whether no call has spent from it for some rounds; to be asked once a round.

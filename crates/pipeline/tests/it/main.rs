@@ -1,6 +1,7 @@
 //! The life of a call, on a paused clock, against providers that fail on cue.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod budget;
 mod house;
 mod life;
 mod simulation;
