@@ -10,6 +10,7 @@
 //! | [`principal`], [`key`] | who calls, and the keys they hold |
 //! | [`usage`], [`money`] | what was used, and what it cost |
 //! | [`budget`] | money over a period: windows, slices, charges |
+//! | [`cache`] | kept answers, and what they are found by |
 //! | [`notice`] | what operators are told of |
 //! | [`refusal`] | the one currency of failure: code, stage, fault, retry |
 //! | [`record`] | what is written down about a call and its attempts |
@@ -19,6 +20,7 @@
 //! | [`setting`] | leaf types of configuration: durations, sizes, secrets by reference |
 
 pub mod budget;
+pub mod cache;
 pub mod call;
 pub mod clock;
 pub mod content;

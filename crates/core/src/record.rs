@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::budget::{Blocked, Charge};
+use crate::cache::CacheUse;
 use crate::call::{CallId, Dialect, Operation};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
@@ -99,6 +100,9 @@ pub struct CallRow {
     /// The budget that blocked it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Box<Blocked>>,
+    /// What the cache did; `None` when no rule concerns the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Box<CacheUse>>,
 }
 
 /// The names of the pairs that bedplate adds to request metadata, in order of worth: what finds no room

@@ -213,6 +213,7 @@ pub(crate) fn answered(
             stamped: 4,
             charges: Vec::new(),
             blocked: None,
+            cache: None,
         },
         attempts: vec![attempt],
     }

@@ -84,6 +84,7 @@ impl Record {
             stamped: 0,
             charges: Vec::new(),
             blocked: None,
+            cache: None,
         };
         let outcome = Some(Box::new(Outcome { call, attempts: Vec::with_capacity(1) }));
         Self { id, books, began, admission, outcome, waited: 0, answered: None, hold: None }

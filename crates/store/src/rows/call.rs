@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bedplate_core::budget::{Blocked, Charge};
+use bedplate_core::cache::CacheUse;
 use bedplate_core::call::{CallId, Dialect, Operation};
 use bedplate_core::clock::Timestamp;
 use bedplate_core::key::KeyId;
@@ -83,6 +84,8 @@ struct Detail<'a> {
     charges: Cow<'a, [Charge]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     blocked: Option<Cow<'a, Blocked>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cache: Option<Cow<'a, CacheUse>>,
 }
 
 impl<'a> CallColumns<'a> {
@@ -136,6 +139,7 @@ fn detail(row: &CallRow) -> Result<String, sqlx::Error> {
         stamped: row.stamped,
         charges: Cow::from(&row.charges),
         blocked: row.blocked.as_deref().map(Cow::Borrowed),
+        cache: row.cache.as_deref().map(Cow::Borrowed),
     };
     to_json(&detail)
 }
@@ -193,6 +197,7 @@ where
             stamped: detail.stamped,
             charges: detail.charges.into_owned(),
             blocked: detail.blocked.map(|b| Box::new(b.into_owned())),
+            cache: detail.cache.map(|c| Box::new(c.into_owned())),
         };
         Ok(Self(Outcome { call, attempts: json(&row.try_get::<String, _>("attempts")?)? }))
     }

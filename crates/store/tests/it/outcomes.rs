@@ -72,6 +72,7 @@ pub(crate) fn answered(ids: &dyn Ids, at: Timestamp) -> Outcome {
             stamped: 4,
             charges: Vec::new(),
             blocked: None,
+            cache: None,
         },
         attempts: vec![attempt(1, Usage::default(), 503), attempt(2, usage, 200)],
     }

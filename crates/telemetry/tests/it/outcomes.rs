@@ -56,6 +56,7 @@ pub(crate) fn answered() -> Outcome {
             stamped: 4,
             charges: Vec::new(),
             blocked: None,
+            cache: None,
         },
         attempts: vec![AttemptRow {
             n: 1,
