@@ -1,6 +1,7 @@
 //! The Bedrock runtime and catalogue: which operation a path is, what a body asks for, what an answer
-//! used, and how errors look.
+//! used, how errors look, and what may be kept.
 
+pub mod cache;
 pub mod family;
 pub mod path;
 pub mod refuse;
