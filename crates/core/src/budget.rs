@@ -8,8 +8,9 @@
 //!
 //! **Lost answers.** All numbers of a [`Slice`] only grow, and a node remembers three of its own: what was `granted`
 //! in all, by the ledger's last word; what it `returned` in all; what its calls `spent` in all, from the moment they
-//! end. It may let calls spend `granted - returned - spent`, less its holds. Whatever happens to a question on its
-//! way, that is never more than the ledger counts:
+//! end. It may let calls spend `granted - returned - spent`, less its holds, and asks for what is missing: of what
+//! was spent beyond the grants only what the ledger has not `settled` yet. Whatever happens to a question on its way,
+//! that is never more than the ledger counts:
 //!
 //! - An answer tells the slice's sums. The node takes the larger of its own and the ledger's, so a grant whose answer
 //!   was lost comes to light with the next one, also when that says [`Drawn::Short`].
@@ -107,9 +108,12 @@ pub struct Draw {
 }
 
 impl Draw {
-    /// How much is granted when `taken` counts already; `None` when `need` is not there.
-    pub fn portion(&self, taken: i64) -> Option<i64> {
-        let (free, need) = (self.limit.saturating_sub(taken), self.need.max(0));
+    /// How much is granted when `others` counts already, and the node's own slice; `None` when `need` is not there.
+    pub fn portion(&self, others: i64, own: Sums) -> Option<i64> {
+        let need = self.need.max(0);
+        // `granted` only grows, and has an end
+        let room = i64::MAX - own.grant(0).granted;
+        let free = self.limit.saturating_sub(others.saturating_add(own.taken())).min(room);
         if free < need {
             return None;
         }
@@ -186,6 +190,14 @@ pub struct Sums {
 }
 
 impl Sums {
+    /// With a grant of `amount`, which comes on top of what counts already: what was spent beyond the grants is
+    /// granted with it.
+    #[must_use]
+    pub fn grant(self, amount: i64) -> Self {
+        let covered = self.granted.max(self.returned.saturating_add(self.settled));
+        Self { granted: covered.saturating_add(amount), ..self }
+    }
+
     /// What is granted and not settled: the node may spend it, or has.
     pub fn open(self) -> i64 {
         (self.granted - self.returned).saturating_sub(self.settled).max(0)
@@ -314,11 +326,21 @@ mod tests {
             (i64::MIN, 1, 1, 1, i64::MAX, None),
         ] {
             assert_eq!(
-                draw(limit, need, want, share).portion(taken),
+                draw(limit, need, want, share).portion(taken, Sums::default()),
                 portion,
                 "{limit} {need} {want} {share}"
             );
         }
+    }
+
+    #[test]
+    fn the_own_slice_counts_too_and_its_sum_does_not_overflow() {
+        let own = Sums { granted: 70, returned: 20, settled: 10, reconciled: 5 };
+        assert_eq!(draw(100, 30, 100, 1).portion(15, own), Some(30));
+        assert_eq!(draw(100, 31, 100, 1).portion(15, own), None);
+        let worn = Sums { granted: i64::MAX - 5, returned: i64::MAX - 5, ..Sums::default() };
+        assert_eq!(draw(100, 5, 100, 1).portion(0, worn), Some(5));
+        assert_eq!(draw(100, 6, 100, 1).portion(0, worn), None);
     }
 
     #[test]
@@ -336,5 +358,8 @@ mod tests {
         assert_eq!((sums.taken(), slice.stand(Timestamp(5)).taken()), (87, 87));
         let over = Sums { settled: 90, ..sums };
         assert_eq!((over.open(), over.taken()), (0, 97));
+        let more = over.grant(5);
+        assert_eq!((more.granted, more.open(), more.taken()), (115, 5, 102));
+        assert_eq!(sums.grant(5), Sums { granted: 105, ..sums });
     }
 }

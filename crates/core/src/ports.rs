@@ -79,7 +79,8 @@ pub trait Calls: Send + Sync {
     async fn retain(&self, before: Timestamp) -> Result<u32, StoreError>;
 }
 
-/// Budgets made at run time, and the slices that nodes draw. Every method is one transaction.
+/// Budgets made at run time, and the slices that nodes draw. Every method is one transaction; forgetting may be
+/// several.
 #[async_trait]
 pub trait Budgets: Send + Sync {
     /// Stores a budget and gives its version. One of the same name that was removed is replaced.
@@ -156,7 +157,7 @@ pub struct Total {
 
 /// The whole ledger of one deployment.
 #[async_trait]
-pub trait Ledger: Keys + Calls {
+pub trait Ledger: Keys + Calls + Budgets {
     /// Answers when the ledger can be read; for readiness.
     async fn ping(&self) -> Result<(), StoreError>;
 

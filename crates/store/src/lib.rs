@@ -4,11 +4,12 @@
 //!
 //! Calls and attempts lie in partitions by UTC day of admission, so that retention drops whole
 //! tables. Sums by day, team, feature, environment and model are kept in the same transaction as
-//! the rows and outlive them.
+//! the rows and outlive them; so is what calls spend of budgets, in the slices that nodes draw.
 //!
 //! A new store: a folder beside `sqlite` with the same files, an arm in [`Config::open`], and a line
 //! in `tests/it/conformance.rs`.
 
+mod budgets;
 mod config;
 mod day;
 mod fault;
@@ -19,6 +20,7 @@ mod lease;
 mod migrate;
 mod postgres;
 mod rows;
+mod slices;
 mod sqlite;
 mod sums;
 mod sweep;

@@ -1,10 +1,12 @@
 //! The ledger in PostgreSQL, for many nodes.
 
 mod append;
+mod budgets;
 mod calls;
 mod keys;
 mod migrate;
 mod partitions;
+mod slices;
 
 use std::time::Duration;
 

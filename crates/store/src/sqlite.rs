@@ -1,9 +1,11 @@
 //! The ledger in an SQLite file: WAL, one connection that writes, a few that read.
 
 mod append;
+mod budgets;
 mod calls;
 mod keys;
 mod migrate;
+mod slices;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Writes batches into PostgreSQL: one array for each column, so that a batch is three statements
-//! whatever its size.
+//! Writes batches into PostgreSQL: one array for each column, so that a batch is four statements at
+//! most, whatever its size.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -9,9 +9,11 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::Postgres;
+use super::slices::add_charges;
 use crate::day::Day;
 use crate::lease::Lease;
 use crate::rows::{CALL_COLUMNS, CallColumns};
+use crate::slices::charges;
 use crate::sums::{ADD_SUMS, ADD_UNITS, Line, SUM_COLUMNS, Sum, UNIT_COLUMNS, sums};
 
 const CALL_ARRAYS: &str = "$1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
@@ -26,7 +28,7 @@ const UNIT_ARRAYS: &str =
     "$1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[]";
 
 impl Postgres {
-    /// One transaction: calls that are not there yet, and what they add to the sums.
+    /// One transaction: calls that are not there yet, and what they add to the sums and to slices.
     pub(super) async fn write(&self, batch: &[Arc<Outcome>]) -> Result<(), sqlx::Error> {
         match self.write_once(batch).await {
             // another node dropped a day that this one knew
@@ -49,6 +51,7 @@ impl Postgres {
         // a call may stand twice in one batch: the first one counts
         let new: Vec<_> = batch.iter().map(|o| &**o).filter(|o| inserted.remove(&o.call.id.0)).collect();
         add_sums(&mut tx, &sums(new.iter().map(|o| &o.call))).await?;
+        add_charges(&mut tx, &charges(new.iter().map(|o| &o.call))).await?;
         tx.commit().await?;
         lease.keep();
         Ok(())
@@ -60,7 +63,7 @@ fn no_partition(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(e) if e.code().as_deref() == Some("23514"))
 }
 
-fn each<'a, R, T>(rows: &'a [R], column: impl Fn(&'a R) -> T) -> Vec<T> {
+pub(super) fn each<'a, R, T>(rows: &'a [R], column: impl Fn(&'a R) -> T) -> Vec<T> {
     rows.iter().map(column).collect()
 }
 

@@ -11,11 +11,14 @@ use crate::fault::meaning;
 use crate::lease::Lease;
 use crate::migrate::{APPLIED, Applied, HISTORY, Migration, REMEMBER, missing};
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "ledger",
-    sql: include_str!("../../migrations/postgres/0001_ledger.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "ledger", sql: include_str!("../../migrations/postgres/0001_ledger.sql") },
+    Migration {
+        version: 2,
+        name: "budgets",
+        sql: include_str!("../../migrations/postgres/0002_budgets.sql"),
+    },
+];
 
 /// How long another node that migrates is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);

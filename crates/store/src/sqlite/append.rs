@@ -8,17 +8,19 @@ use sqlx::{Arguments as _, sqlite::SqliteArguments};
 use sqlx::{AssertSqlSafe, Connection as _, Encode, QueryBuilder, SqliteConnection, Type};
 
 use super::Sqlite;
+use super::slices::add_charges;
 use crate::day::Day;
 use crate::lease::Lease;
 use crate::rows::{CALL_COLUMNS, CallColumns};
+use crate::slices::charges;
 use crate::sums::{ADD_SUMS, ADD_UNITS, Line, SUM_COLUMNS, Sum, UNIT_COLUMNS, sums};
 
 /// Rows in one statement. SQLite binds at most 32,766 values.
-const CHUNK: usize = 100;
+pub(super) const CHUNK: usize = 100;
 const DAY_SQL: &str = include_str!("../../migrations/sqlite/day.sql");
 
 impl Sqlite {
-    /// One transaction: calls that are not there yet, and what they add to the sums.
+    /// One transaction: calls that are not there yet, and what they add to the sums and to slices.
     pub(super) async fn write(&self, batch: &[Arc<Outcome>]) -> Result<(), sqlx::Error> {
         if self.write_in(CHUNK, batch).await? {
             return Ok(());
@@ -52,11 +54,13 @@ impl Sqlite {
             }
         }
         add_sums(&mut tx, &sums(new.iter().map(|o| &o.call))).await?;
+        add_charges(&mut tx, &charges(new.iter().map(|o| &o.call))).await?;
         tx.commit().await?;
         lease.keep();
         Ok(true)
     }
 }
+
 async fn ensure(tx: &mut SqliteConnection, day: Day) -> Result<(), sqlx::Error> {
     let known = sqlx::query_scalar::<_, i64>("SELECT day FROM ledger_day WHERE day = $1").bind(day.number());
     if known.fetch_optional(&mut *tx).await?.is_some() {

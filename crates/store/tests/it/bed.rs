@@ -8,6 +8,7 @@ use bedplate_core::clock::{Clock, SystemClock};
 use bedplate_core::ports::{Ledger, StoreError};
 use bedplate_core::setting::SecretRef;
 use bedplate_store::{Config, LedgerConfig};
+use bedplate_testkit::MemoryLedger;
 use sqlx::Connection as _;
 use sqlx::postgres::PgPoolOptions;
 use tempfile::TempDir;
@@ -17,6 +18,7 @@ pub(crate) struct Bed {
     pub(crate) config: Config,
     dir: TempDir,
     schema: Option<String>,
+    memory: bool,
 }
 
 pub(crate) fn clock() -> Arc<dyn Clock> {
@@ -45,9 +47,15 @@ impl Bed {
         Self::open(dir, Config { ledger, ..Config::default() }, Some(schema)).await
     }
 
+    /// The ledger that tests of other crates use: it must do the same.
+    pub(crate) fn memory() -> Self {
+        let (dir, config) = (tempfile::tempdir().unwrap(), Config::default());
+        Self { ledger: Arc::new(MemoryLedger::default()), config, dir, schema: None, memory: true }
+    }
+
     async fn open(dir: TempDir, config: Config, schema: Option<String>) -> Self {
         let ledger = config.open(dir.path(), clock()).await.unwrap();
-        Self { ledger, config, dir, schema }
+        Self { ledger, config, dir, schema, memory: false }
     }
 
     pub(crate) fn file(&self) -> PathBuf {
@@ -56,7 +64,18 @@ impl Bed {
 
     /// Another node on the same database.
     pub(crate) async fn another(&self) -> Result<Arc<dyn Ledger>, StoreError> {
+        if self.memory {
+            return Ok(Arc::clone(&self.ledger));
+        }
         self.config.open(self.dir.path(), clock()).await
+    }
+
+    /// Another node, on another URL of the same PostgreSQL.
+    pub(crate) async fn at(&self, url: &str) -> Arc<dyn Ledger> {
+        let file = self.dir.path().join("another-url");
+        std::fs::write(&file, url).unwrap();
+        let ledger = LedgerConfig::Postgres(SecretRef::File(file));
+        Config { ledger, ..self.config.clone() }.open(self.dir.path(), clock()).await.unwrap()
     }
 
     /// Runs statements behind the ledger's back.

@@ -1,9 +1,15 @@
 //! What every ledger must do. Each test runs on each database.
 
+mod budgets;
 mod calls;
+mod charges;
+mod crowd;
+mod faults;
 mod keys;
+mod model;
 mod retention;
 mod schema;
+mod slices;
 mod totals;
 
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(60);
@@ -30,3 +36,18 @@ macro_rules! on_every_ledger {
     };
 }
 use on_every_ledger;
+
+/// The same on the ledger in memory, for those that do not look behind it.
+macro_rules! on_memory {
+    ($($name:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let bed = crate::bed::Bed::memory();
+                tokio::time::timeout(super::super::LONGEST, super::$name(&bed)).await.unwrap();
+                bed.end().await;
+            })*
+        }
+    };
+}
+use on_memory;

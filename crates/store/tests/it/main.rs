@@ -4,6 +4,7 @@
 
 mod bed;
 mod conformance;
+mod draws;
 mod faulty;
 mod journal;
 mod outcomes;

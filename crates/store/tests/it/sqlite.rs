@@ -55,6 +55,24 @@ async fn fsync_makes_every_commit_full() {
     bed.end().await;
 }
 
+#[tokio::test]
+async fn slices_are_found_by_their_account_and_by_their_node() {
+    let bed = Bed::sqlite().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(bed.file());
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    for (condition, plan) in [
+        ("budget = 'b' AND whose = '' AND starts >= 5", "PRIMARY KEY (budget=? AND whose=? AND starts>?)"),
+        ("node = 'n' AND granted - returned > settled", "INDEX budget_slice_node (node=?)"),
+    ] {
+        let sql = format!("EXPLAIN QUERY PLAN SELECT * FROM budget_slice WHERE {condition}");
+        let steps: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&pool).await.unwrap();
+        assert!(steps[0].3.contains(plan), "{condition}: {steps:?}");
+    }
+    pool.close().await;
+    bed.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn questions_use_an_index() {
     let bed = Bed::sqlite().await;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
-use super::on_every_ledger;
+use super::{on_every_ledger, on_memory};
 use crate::bed::Bed;
 use crate::outcomes::{answered, any_outcome, at, refused, shared};
 
@@ -22,6 +22,16 @@ on_every_ledger!(
     filters_choose_and_the_newest_come_first,
     tail_gives_what_came_after,
     awkward_text_is_kept_from_breaking_a_batch,
+    nodes_that_begin_a_day_together_do_not_collide,
+);
+
+on_memory!(
+    calls_read_back_as_written,
+    any_call_reads_back,
+    an_empty_batch_is_nothing,
+    a_batch_may_be_written_twice,
+    filters_choose_and_the_newest_come_first,
+    tail_gives_what_came_after,
     nodes_that_begin_a_day_together_do_not_collide,
 );
 

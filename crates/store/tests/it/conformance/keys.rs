@@ -5,11 +5,20 @@ use bedplate_core::clock::Timestamp;
 use bedplate_core::key::KeyId;
 use bedplate_core::ports::StoreError;
 
-use super::on_every_ledger;
+use super::{on_every_ledger, on_memory};
 use crate::bed::Bed;
 use crate::outcomes::key;
 
 on_every_ledger!(
+    keys_read_back_as_written,
+    what_is_taken_is_a_conflict,
+    disabling_keeps_the_first_moment,
+    expiry_only_comes_nearer,
+    changes_come_in_order_of_version,
+    no_reader_misses_a_change,
+);
+
+on_memory!(
     keys_read_back_as_written,
     what_is_taken_is_a_conflict,
     disabling_keeps_the_first_moment,

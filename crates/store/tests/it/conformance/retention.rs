@@ -5,11 +5,17 @@ use bedplate_core::clock::Timestamp;
 use bedplate_core::ports::CallFilter;
 use bedplate_testkit::{ManualClock, SeededIds};
 
-use super::on_every_ledger;
+use super::{on_every_ledger, on_memory};
 use crate::bed::Bed;
 use crate::outcomes::{answered, at, shared};
 
 on_every_ledger!(
+    whole_days_go_and_sums_stay,
+    a_day_that_was_dropped_can_come_again,
+    the_sweep_drops_what_is_over_age,
+);
+
+on_memory!(
     whole_days_go_and_sums_stay,
     a_day_that_was_dropped_can_come_again,
     the_sweep_drops_what_is_over_age,

@@ -3,7 +3,11 @@ use bedplate_testkit::SeededIds;
 
 use super::on_every_ledger;
 use crate::bed::Bed;
+use crate::draws::{NOW, all, charge, exactly, only, spending, sums, window};
 use crate::outcomes::{answered, at, shared};
+
+/// What this version brings it to.
+const NEWEST: i64 = 2;
 
 on_every_ledger!(
     the_schema_has_a_version_and_the_ledger_answers,
@@ -11,11 +15,13 @@ on_every_ledger!(
     a_changed_migration_is_refused,
     a_newer_schema_is_used_when_it_allows_that,
     statements_of_the_first_version_still_work,
+    statements_of_the_second_version_still_work,
+    a_ledger_of_the_first_version_is_brought_up_beside_its_nodes,
 );
 
 async fn the_schema_has_a_version_and_the_ledger_answers(bed: &Bed) {
     bed.ledger.ping().await.unwrap();
-    assert_eq!(bed.ledger.schema_version().await.unwrap(), 1);
+    assert_eq!(bed.ledger.schema_version().await.unwrap(), NEWEST);
     let said = bed.ledger.describe();
     if bed.is_postgres() {
         assert!(said.starts_with("postgres 127.0.0.1:") && said.ends_with("/postgres"), "{said}");
@@ -26,8 +32,16 @@ async fn the_schema_has_a_version_and_the_ledger_answers(bed: &Bed) {
 
 /// Nothing is there yet: the tables go, and eight open at once.
 async fn many_may_open_at_once(bed: &Bed) {
-    let tables =
-        ["bedplate_schema", "change_counter", "issued_key", "ledger_day", "usage_day", "usage_day_unit"];
+    let tables = [
+        "bedplate_schema",
+        "change_counter",
+        "issued_key",
+        "ledger_day",
+        "usage_day",
+        "usage_day_unit",
+        "budget",
+        "budget_slice",
+    ];
     let mut sql: String = tables.iter().map(|t| format!("DROP TABLE {t};")).collect();
     if bed.is_postgres() {
         sql.push_str("DROP VIEW attempt; DROP TABLE call;");
@@ -38,7 +52,7 @@ async fn many_may_open_at_once(bed: &Bed) {
         tokio::join!(open(), open(), open(), open(), open(), open(), open(), open());
     for ledger in [a, b, c, d, e, f, g, h] {
         let ledger = ledger.unwrap();
-        assert_eq!(ledger.schema_version().await.unwrap(), 1);
+        assert_eq!(ledger.schema_version().await.unwrap(), NEWEST);
         ledger.close().await;
     }
 }
@@ -52,7 +66,7 @@ async fn a_changed_migration_is_refused(bed: &Bed) {
 
 async fn a_newer_schema_is_used_when_it_allows_that(bed: &Bed) {
     let newer = "INSERT INTO bedplate_schema (version, name, checksum, oldest, applied_at) VALUES";
-    bed.sql(&format!("{newer} (2, 'more', 'x', 1, 0)")).await.unwrap();
+    bed.sql(&format!("{newer} (3, 'more', 'x', 2, 0)")).await.unwrap();
     if bed.is_postgres() {
         bed.sql("ALTER TABLE call ADD COLUMN more TEXT; ALTER TABLE issued_key ADD COLUMN more TEXT")
             .await
@@ -61,7 +75,7 @@ async fn a_newer_schema_is_used_when_it_allows_that(bed: &Bed) {
         bed.sql("ALTER TABLE issued_key ADD COLUMN more TEXT").await.unwrap();
     }
     let other = bed.another().await.unwrap();
-    assert_eq!(other.schema_version().await.unwrap(), 2);
+    assert_eq!(other.schema_version().await.unwrap(), 3);
     let o = answered(&SeededIds::new(1), at("2026-11-22T12:00:00Z"));
     other.append(&shared([o.clone()])).await.unwrap();
     assert_eq!(bed.ledger.call(o.call.id).await.unwrap(), Some(o));
@@ -69,9 +83,9 @@ async fn a_newer_schema_is_used_when_it_allows_that(bed: &Bed) {
     assert_eq!(bed.ledger.list_keys().await.unwrap().len(), 1);
     other.close().await;
 
-    bed.sql(&format!("{newer} (3, 'else', 'x', 3, 0)")).await.unwrap();
+    bed.sql(&format!("{newer} (4, 'else', 'x', 4, 0)")).await.unwrap();
     let e = bed.another().await.err().unwrap();
-    assert!(e.to_string().contains("needs bedplate with schema 3 or later; this one has 1"), "{e}");
+    assert!(e.to_string().contains("needs bedplate with schema 4 or later; this one has 2"), "{e}");
 }
 
 /// What version 1 says to the database, word for word. Whatever the schema becomes must take it for as
@@ -91,4 +105,39 @@ async fn statements_of_the_first_version_still_work(bed: &Bed) {
     assert_eq!(bed.ledger.list_keys().await.unwrap()[0].models, ["us.amazon.*"]);
     let totals = bed.ledger.totals(at("2026-11-22T00:00:00Z"), at("2026-11-23T00:00:00Z")).await.unwrap();
     assert_eq!((totals[0].calls, totals[0].usage.units.len()), (1, 1));
+}
+
+/// The same of version 2.
+async fn statements_of_the_second_version_still_work(bed: &Bed) {
+    let sql = if bed.is_postgres() {
+        include_str!("../fixtures/v2_postgres.sql")
+    } else {
+        include_str!("../fixtures/v2_sqlite.sql")
+    };
+    bed.sql(sql).await.unwrap();
+    let budget = bed.ledger.budgets_changed(0).await.unwrap().remove(0);
+    assert_eq!((&*budget.id.0, &*budget.spec, budget.version), ("month", "{}", 1));
+    assert_eq!(budget.removed_at, Some(at("2026-11-22T12:00:00Z")));
+    let slices = all(&*bed.ledger).await;
+    let found: Vec<_> = slices.iter().map(|s| (&*s.window.account.of, s.sums, s.lease_until.0)).collect();
+    assert_eq!(found, [("team=a", sums(100, 20, 30, 0), 3_000), ("team=b", sums(50, 43, 7, 40), 2_000)]);
+}
+
+/// What version 1 left is there, and what a node of version 1 says meanwhile is taken.
+async fn a_ledger_of_the_first_version_is_brought_up_beside_its_nodes(bed: &Bed) {
+    bed.sql("DROP TABLE budget; DROP TABLE budget_slice; DELETE FROM bedplate_schema WHERE version = 2")
+        .await
+        .unwrap();
+    bed.ledger.insert_key(&crate::outcomes::key(1)).await.unwrap();
+    let other = bed.another().await.unwrap();
+    assert_eq!(other.schema_version().await.unwrap(), NEWEST);
+    assert_eq!(other.list_keys().await.unwrap().len(), 1);
+    let w = window("", 5);
+    other.draw(&exactly(&w, 1, 100, 50), NOW).await.unwrap();
+    let call = spending(&SeededIds::new(1), vec![charge(&w, 1, 20)]);
+    other.append(&shared([call])).await.unwrap();
+    assert_eq!(only(&*other).await, sums(50, 0, 20, 0));
+    // a record of version 1 has no charges
+    bed.ledger.append(&shared([answered(&SeededIds::new(2), at("2026-11-22T12:00:00Z"))])).await.unwrap();
+    other.close().await;
 }

@@ -10,11 +10,19 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
-use super::on_every_ledger;
+use super::{on_every_ledger, on_memory};
 use crate::bed::Bed;
 use crate::outcomes::{answered, any_outcome, at, refused, shared};
 
 on_every_ledger!(
+    sums_add_up_by_line,
+    an_unknown_price_stays_unknown,
+    only_the_days_that_are_asked_for,
+    names_of_the_unrecognised_make_no_lines,
+    sums_of_any_calls_are_those_of_a_model,
+);
+
+on_memory!(
     sums_add_up_by_line,
     an_unknown_price_stays_unknown,
     only_the_days_that_are_asked_for,
