@@ -2,6 +2,10 @@
 
 mod problems;
 
+pub(crate) use self::problems::address;
+#[cfg(feature = "sns")]
+pub(crate) use self::problems::region;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
