@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bedplate_core::cache::Mark;
 use bedplate_core::call::{CallId, Operation};
 use bedplate_core::refusal::{Refusal, Retry};
 use bedplate_pipeline::{Outflow, Record, Reply, ReplyBody};
@@ -16,6 +17,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use crate::connection::exchange::Exchange;
 
 const CALL_ID: HeaderName = HeaderName::from_static("x-bedplate-call-id");
+const CACHE: HeaderName = HeaderName::from_static("x-bedplate-cache");
 const CODE: HeaderName = HeaderName::from_static("x-bedplate-code");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -43,6 +45,15 @@ pub(crate) fn reply(reply: Reply, id: CallId, operation: Option<Operation>) -> R
         }
     }
     set_call_id(headers, id);
+    if let Some(mark) = reply.cache {
+        headers.insert(CACHE, HeaderValue::from_static(mark.name()));
+        // no request upstream has this answer to itself: the id is ours, as with refusals
+        if matches!(mark, Mark::Hit | Mark::Stale)
+            && let Some(value) = headers.get(CALL_ID).cloned()
+        {
+            headers.insert(REQUEST_ID, value);
+        }
+    }
     response
 }
 

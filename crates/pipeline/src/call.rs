@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bedplate_core::cache::{Canonical, Wish};
 use bedplate_core::call::{Headers, Operation};
 use bedplate_core::content::Content;
 use bedplate_core::key::Key;
@@ -36,6 +37,8 @@ pub struct Tags {
     pub user: Option<String>,
     /// `x-bedplate-chain`: groups the calls of one prompt chain or agent run.
     pub chain: Option<String>,
+    /// `x-bedplate-cache`.
+    pub cache: Option<Wish>,
     /// W3C trace id and parent span id of `traceparent`, in lower-case hexadecimal.
     pub trace: Option<(String, String)>,
 }
@@ -55,4 +58,7 @@ pub trait Native: Send + Sync {
 
     /// SHA-256 of the body once `edits` are applied.
     fn sha256(&self, edits: &Edits) -> [u8; 32];
+
+    /// The request as the cache reads it, with the headers that go with it; `None` when its answer cannot be kept.
+    fn canonical(&self, headers: &Headers) -> Option<Canonical>;
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bedplate_core::refusal::{Code, Refusal, Retry};
 
+use crate::cache::Fill;
 use crate::guard::Cleared;
 use crate::invoke::deadline::{Deadlines, Timeouts};
 use crate::invoke::inflight::{Attempting, InFlight};
@@ -26,6 +27,7 @@ pub(crate) async fn invoke(
     record: Record,
     timeouts: Timeouts,
     drain: Drain,
+    fill: Option<Fill>,
 ) -> Result<Answered, Refused> {
     let composed = cleared.0;
     let call = composed.admitted.call;
@@ -55,6 +57,10 @@ pub(crate) async fn invoke(
         sent: Arc::clone(&attempting.sent),
     };
     let attempt = composed.provider.attempt(ask, attempting.deadlines.clone());
+    let attempt = match fill {
+        Some(fill) => fill.through(attempt),
+        None => attempt,
+    };
     let (result, attempting, mut record) = InFlight::new(attempt, attempting, record).await;
     match result {
         Ok(answer) => Ok(Answered { answer, attempting, record }),

@@ -12,6 +12,7 @@
 
 mod admit;
 pub mod budget;
+mod cache;
 mod call;
 mod compose;
 mod config;
@@ -25,6 +26,7 @@ mod review;
 mod settle;
 
 pub use admit::keyring::{Keyring, Presented};
+pub use cache::{CacheConfig, CacheProblem, Caching, RuleConfig, Single};
 pub use call::{Call, Evidence, Native, Tags};
 pub use compose::routes::Routes;
 pub use config::{BudgetsConfig, DrainConfig, OperationsConfig, TimeoutConfig};

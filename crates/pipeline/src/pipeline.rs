@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bedplate_core::cache::Mark;
 use bedplate_core::call::Operation;
 use bedplate_core::refusal::Refusal;
 
 use crate::admit::admit;
+use crate::cache::look::{Asking, Turn, answer};
+use crate::cache::{Caching, Kept};
 use crate::call::Call;
 use crate::compose::compose;
 use crate::compose::routes::Routes;
@@ -15,7 +18,6 @@ use crate::invoke::deadline::Timeouts;
 use crate::invoke::invoke;
 use crate::reply::Reply;
 use crate::reserve::reserve;
-use crate::review::review;
 use crate::settle::record::Record;
 
 /// One configuration, compiled: a call runs in one pipeline from start to end.
@@ -25,6 +27,7 @@ pub struct Pipeline {
     pub allowed: Vec<Operation>,
     pub timeouts: Timeouts,
     pub drain: Drain,
+    pub cache: Caching,
 }
 
 /// What happens upstream when the caller hangs up: AWS bills what it generates either way.
@@ -41,26 +44,41 @@ impl Pipeline {
     /// # Errors
     /// The refusal, with the record, which the door settles once it knows the status of its dialect.
     pub async fn run(&self, call: Call, mut record: Record) -> Result<Reply, Refused> {
-        let cleared = match self.prepare(call, &mut record).await {
-            Ok(cleared) => cleared,
+        let (cleared, asking) = match self.prepare(call, &mut record).await {
+            Ok(Prepared::Ask(cleared, asking)) => (cleared, asking),
+            Ok(Prepared::Give(kept)) => return Ok(kept.reply(record, Mark::Hit)),
             Err(refusal) => return Err(Refused::new(refusal, record)),
         };
-        let answered = invoke(cleared, record, self.timeouts, self.drain).await?;
-        Ok(review(answered))
+        let Asking { fill, stale, mark, waited } = asking.map_or_else(Asking::default, |asking| *asking);
+        let answered = invoke(cleared, record, self.timeouts.after(waited), self.drain, fill).await;
+        answer(answered, stale, mark)
     }
 
-    /// Everything before the first byte goes upstream.
-    async fn prepare(&self, call: Call, record: &mut Record) -> Result<Cleared, Refusal> {
+    /// Everything before the first byte goes upstream. A kept answer costs nothing, so it holds nothing.
+    async fn prepare(&self, call: Call, record: &mut Record) -> Result<Prepared, Refusal> {
         let prepared = async {
             let admitted = admit(call, record, &self.allowed)?;
-            let mut composed = compose(admitted, &self.routes, record)?;
-            reserve(&mut composed, record).await?;
-            Ok(clear(composed))
+            let composed = compose(admitted, &self.routes, record)?;
+            let mut cleared = clear(composed);
+            match self.cache.look(&cleared.0, record, &self.timeouts).await? {
+                Turn::Give(kept) => Ok(Prepared::Give(kept)),
+                Turn::Ask(asking) => {
+                    reserve(&mut cleared.0, record).await?;
+                    Ok(Prepared::Ask(cleared, asking))
+                }
+            }
         };
         let prepared = prepared.await;
         record.cleared();
         prepared
     }
+}
+
+/// A call that may go on: to a kept answer, or upstream.
+#[allow(clippy::large_enum_variant, reason = "one a call, and moved once: less than a box costs")]
+enum Prepared {
+    Give(Kept),
+    Ask(Cleared, Option<Box<Asking>>),
 }
 
 /// A refusal and the record that must still be settled with it.

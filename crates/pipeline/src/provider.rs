@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 
 use bedplate_core::BoxFuture;
+use bedplate_core::cache::Finish;
 use bedplate_core::call::{Headers, Operation};
 use bedplate_core::content::Content;
 use bedplate_core::record::AttemptTimings;
@@ -69,6 +70,7 @@ pub struct Answer {
     pub timings: AttemptTimings,
 }
 
+#[allow(clippy::large_enum_variant, reason = "one a call, and moved twice: less than a box costs")]
 pub enum AnswerBody {
     Whole(Content, Metered),
     Stream(Box<dyn Flow>),
@@ -116,6 +118,8 @@ pub struct Metered {
     /// The service tier it echoed; empty when none.
     pub tier: String,
     pub stop_reason: Option<String>,
+    /// What that means for a cache.
+    pub finish: Finish,
     /// What the upstream says it took.
     pub latency_ms: Option<u64>,
     /// Bytes of generated content seen: bounds an estimate when usage never came.

@@ -1,5 +1,6 @@
 //! What goes back through the door.
 
+use bedplate_core::cache::Mark;
 use bedplate_core::call::Headers;
 use bedplate_core::content::Content;
 
@@ -10,6 +11,8 @@ pub struct Reply {
     pub status: u16,
     pub headers: Headers,
     pub body: ReplyBody,
+    /// What the cache did; `None` when no rule concerns the call.
+    pub cache: Option<Mark>,
 }
 
 pub enum ReplyBody {

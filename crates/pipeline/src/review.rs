@@ -13,12 +13,13 @@ pub(crate) fn review(answered: Answered) -> Reply {
     match answer {
         Answer { body: AnswerBody::Stream(flow), status, headers, request_id, timings, .. } => {
             record.attempt_answered(status, request_id, None, timings);
-            Reply { status, headers, body: ReplyBody::Stream(Outflow::new(flow, attempting, record)) }
+            let body = ReplyBody::Stream(Outflow::new(flow, attempting, record));
+            Reply { status, headers, body, cache: None }
         }
         whole => {
             let status = whole.status;
             let (headers, content) = record.finish_whole(&attempting, whole, None);
-            Reply { status, headers, body: ReplyBody::Whole(content) }
+            Reply { status, headers, body: ReplyBody::Whole(content), cache: None }
         }
     }
 }

@@ -174,6 +174,7 @@ impl Reload {
             allowed,
             timeouts: settings.timeout.build(),
             drain: settings.drain.build(),
+            cache: bedplate_pipeline::Caching::off(),
         };
         let snapshot = Snapshot {
             pipeline,

@@ -6,6 +6,7 @@ mod native;
 
 use std::sync::Arc;
 
+use bedplate_core::cache::Wish;
 use bedplate_core::call::{Headers, Operation};
 use bedplate_core::clock::Timestamp;
 use bedplate_core::refusal::{Code, Refusal};
@@ -87,8 +88,21 @@ fn tags(parts: &Parts) -> Result<Tags, Refusal> {
         feature: tag("x-bedplate-feature")?,
         user: tag("x-bedplate-user")?,
         chain: tag("x-bedplate-chain")?,
+        cache: wish(parts)?,
         trace: parts.headers.get("traceparent").and_then(|v| v.to_str().ok()).and_then(traceparent),
     })
+}
+
+/// What the caller wishes of the cache.
+fn wish(parts: &Parts) -> Result<Option<Wish>, Refusal> {
+    match parts.headers.get("x-bedplate-cache").map(|value| value.as_bytes()) {
+        None => Ok(None),
+        Some(b"bypass") => Ok(Some(Wish::Bypass)),
+        Some(b"refresh") => Ok(Some(Wish::Refresh)),
+        Some(_) => {
+            Err(Refusal::new(Code::BadValue, "the header `x-bedplate-cache` takes `bypass` or `refresh`"))
+        }
+    }
 }
 
 /// `00-TRACE-SPAN-FLAGS`; what is malformed is ignored, as W3C asks.

@@ -17,6 +17,13 @@ pub struct Timeouts {
     pub total: Duration,
 }
 
+impl Timeouts {
+    /// What is left when so much of the total has gone by.
+    pub(crate) fn after(self, waited: Duration) -> Self {
+        Self { total: self.total.saturating_sub(waited), ..self }
+    }
+}
+
 /// The same, as moments, for one attempt.
 #[derive(Clone, Debug)]
 pub struct Deadlines {

@@ -1,5 +1,7 @@
 //! The record of one call: opened at its start, settled exactly once.
 
+mod cached;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

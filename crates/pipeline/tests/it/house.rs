@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bedplate_core::BoxFuture;
+use bedplate_core::cache::{Canonical, Fingerprint};
 use bedplate_core::call::{CallId, Headers, Operation};
 use bedplate_core::clock::Clock;
 use bedplate_core::content::Content;
@@ -21,7 +22,7 @@ use bedplate_core::secret::Secret;
 use bedplate_core::usage::Usage;
 use bedplate_core::view::{Edits, Stamped, View};
 use bedplate_pipeline::{
-    Admission, Answer, AnswerBody, Ask, Books, Broke, Call, Deadlines, Drain, Evidence, Failed, Flow, Heard,
+    Admission, Answer, AnswerBody, Ask, Books, Broke, Caching, Call, Deadlines, Drain, Evidence, Failed, Flow, Heard,
     Metered, Native, Piece, Pipeline, Provider, ProviderFacts, Record, Routes, Tags, Timeouts,
 };
 use bedplate_testkit::{ManualClock, SeededIds};
@@ -96,6 +97,7 @@ impl House {
                 total: Duration::from_secs(120),
             },
             drain: Drain { bound: DRAIN },
+            cache: Caching::off(),
         });
         Self { pipeline, books, ledger, clock, ids: SeededIds::new(7) }
     }
@@ -190,6 +192,18 @@ impl Native for Plain {
 
     fn sha256(&self, _: &Edits) -> [u8; 32] {
         [0; 32]
+    }
+
+    fn canonical(&self, _: &Headers) -> Option<Canonical> {
+        let body = &self.0.expose()[..];
+        Some(Canonical {
+            request: Fingerprint::of("plain", [body]),
+            family: "plain",
+            sampled: false,
+            tools: false,
+            guarded: false,
+            refers: false,
+        })
     }
 }
 

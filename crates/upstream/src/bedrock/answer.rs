@@ -6,7 +6,7 @@ use bedplate_core::call::{Headers, Operation};
 use bedplate_core::content::Content;
 use bedplate_core::refusal::Code;
 use bedplate_pipeline::{Answer, AnswerBody, Metered};
-use bedplate_wire::bedrock::Family;
+use bedplate_wire::bedrock::{Family, cache};
 use bedplate_wire::bedrock::usage::{self, Meter};
 use bytes::{Bytes, BytesMut};
 use http::Response;
@@ -46,7 +46,7 @@ pub(super) async fn read(
         let kept = (Arc::clone(&attempt.provider), lease);
         let mut meter = Meter::new(asked.operation, family);
         meter.headers(&headers);
-        return match open(kept, body, asked.operation, meter).await? {
+        return match open(kept, body, (asked.operation, family), meter).await? {
             First::Event(flow) => {
                 attempt.timings.first_token = Some(attempt.elapsed());
                 let body = AnswerBody::Stream(flow);
@@ -96,16 +96,18 @@ fn metered(asked: &Asked, family: Family, headers: &Headers, bytes: &[u8]) -> Me
         return Metered::default();
     }
     let request = asked.body.as_deref().filter(|b| b.len() == asked.body_len).unwrap_or_default();
-    convert(usage::answer(asked.operation, family, request, headers, bytes))
+    convert(usage::answer(asked.operation, family, request, headers, bytes), family)
 }
 
 /// The same facts in the pipeline's words.
-pub(super) fn convert(m: usage::Metered) -> Metered {
+pub(super) fn convert(m: usage::Metered, family: Family) -> Metered {
+    let finish = cache::finish(family, m.stop_reason.as_deref());
     Metered {
         usage: m.usage,
         prompt: m.prompt.map(Box::new),
         tier: m.tier.unwrap_or_default(),
         stop_reason: m.stop_reason,
+        finish,
         latency_ms: m.latency_ms,
         output_bytes: m.output_bytes,
     }

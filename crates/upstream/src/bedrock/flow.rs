@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bedplate_core::call::{Headers, Operation};
 use bedplate_core::refusal::Code;
 use bedplate_pipeline::{Broke, Flow, Heard, Metered, Piece};
+use bedplate_wire::bedrock::Family;
 use bedplate_wire::bedrock::usage::Meter;
 use bedplate_wire::eventstream::{Frame, Kind, Scanner};
 use bytes::Bytes;
@@ -88,7 +89,7 @@ fn status(name: &str) -> u16 {
 pub(super) async fn open(
     kept: (Arc<Bedrock>, Lease),
     body: Incoming,
-    operation: Operation,
+    (operation, family): (Operation, Family),
     meter: Meter,
 ) -> Result<First, (Code, String)> {
     let mut stream = EventStream {
@@ -97,6 +98,7 @@ pub(super) async fn open(
         scanner: Scanner::new(false),
         meter,
         operation,
+        family,
         pieces: VecDeque::new(),
         stopped: false,
         begun: false,
@@ -117,6 +119,7 @@ struct EventStream {
     scanner: Scanner,
     meter: Meter,
     operation: Operation,
+    family: Family,
     /// Read, not yet forwarded: the frames of one chunk, joined where they lie side by side.
     pieces: VecDeque<Piece>,
     /// `messageStop`, or an exception, has been seen.
@@ -219,7 +222,7 @@ impl Flow for EventStream {
     }
 
     fn metered(self: Box<Self>) -> Metered {
-        convert(self.meter.finish())
+        convert(self.meter.finish(), self.family)
     }
 }
 

@@ -37,7 +37,7 @@ pub fn canonical(
     let mut kept: Vec<(&[u8], &[u8])> = headers
         .iter()
         .map(|(name, value)| (&**name, value.trim_ascii()))
-        .filter(|(name, _)| !is_one_of(name, &VOLATILE) && !(converse && is_one_of(name, &OF_BODIES)))
+        .filter(|(name, _)| !(is_one_of(name, &VOLATILE) || converse && is_one_of(name, &OF_BODIES)))
         .collect();
     // stable: values of one name keep their order
     kept.sort_by_key(|(name, _)| *name);

@@ -1,11 +1,12 @@
 //! A Bedrock body as the pipeline sees it.
 
+use bedplate_core::cache::Canonical;
 use bedplate_core::call::{Headers, Operation};
 use bedplate_core::content::Content;
 use bedplate_core::refusal::Refusal;
 use bedplate_core::view::{Edits, View};
 use bedplate_pipeline::Native;
-use bedplate_wire::bedrock::Family;
+use bedplate_wire::bedrock::{Family, cache};
 use bedplate_wire::bedrock::view::{self, Asked};
 use bedplate_wire::sigv4::{BodyDigest, Hex64};
 use bytes::Bytes;
@@ -15,20 +16,23 @@ pub(super) struct Body {
     content: Content,
     digest: BodyDigest,
     view: Box<dyn View>,
+    operation: Operation,
+    family: Family,
 }
 
 impl Body {
     pub(super) fn read(op: Operation, name: &str, bytes: Bytes, headers: &Headers) -> Result<Self, Refusal> {
         let digest = BodyDigest::of(&bytes);
         let content = Content::new(bytes);
+        let family = Family::of(name);
         let asked = Asked {
             operation: op,
-            family: Family::of(name),
+            family,
             content_type: headers.get("content-type").map(|v| &**v),
             metadata: headers.get("x-amzn-bedrock-request-metadata").map(|v| &**v),
         };
         let view = view::read(&asked, &content)?;
-        Ok(Self { content, digest, view })
+        Ok(Self { content, digest, view, operation: op, family })
     }
 
     pub(super) fn digest_hex(&self) -> Hex64 {
@@ -47,5 +51,9 @@ impl Native for Body {
 
     fn sha256(&self, edits: &Edits) -> [u8; 32] {
         self.digest.with_edits(&self.content, edits)
+    }
+
+    fn canonical(&self, headers: &Headers) -> Option<Canonical> {
+        cache::canonical(self.operation, self.family, headers, &self.content)
     }
 }

@@ -1,0 +1,53 @@
+//! Kept answers: equal questions are asked once, and paid once.
+//!
+//! The order of events: a rule of the configuration concerns the call ([`rule`]); its place is made of everything
+//! that decides an answer and of who asks ([`place`]); a kept answer is given back; of several callers who miss at
+//! once one asks the upstream and the others wait ([`flight`]); the answer is kept on its way ([`fill`]).
+
+mod config;
+mod fill;
+pub(crate) mod flight;
+mod kept;
+pub(crate) mod look;
+mod off;
+mod place;
+mod rule;
+mod single;
+
+use std::sync::Arc;
+
+use bedplate_core::cache::{Cache, Fingerprint};
+use bedplate_core::clock::Clock;
+
+pub use config::{CacheConfig, CacheProblem, RuleConfig};
+pub(crate) use fill::Fill;
+use flight::Flights;
+pub(crate) use kept::Kept;
+pub(crate) use rule::Rule;
+pub use single::Single;
+
+/// The cache of one configuration; store and flights outlive it.
+#[derive(Clone)]
+pub struct Caching {
+    pub(crate) rules: Arc<[Rule]>,
+    pub(crate) store: Arc<dyn Cache>,
+    pub(crate) flights: Arc<Flights>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) in_force: InForce,
+}
+
+/// What of the configuration an answer depends on, beside the call.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct InForce {
+    pub(crate) prompt: Fingerprint,
+    pub(crate) guard: Fingerprint,
+    pub(crate) policy: Fingerprint,
+}
+
+impl Caching {
+    /// A cache that keeps nothing.
+    pub fn off() -> Self {
+        let single = Single::new(Arc::new(off::Nothing));
+        CacheConfig::default().build(&single, &bedplate_core::clock::SystemClock::shared())
+    }
+}

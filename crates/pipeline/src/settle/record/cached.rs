@@ -1,0 +1,56 @@
+//! What the cache did, in the record.
+
+use std::time::Duration;
+
+use bedplate_core::cache::{Avoided, CacheUse, Entry, Mark, Skip};
+use bedplate_core::money::{Cost, Nanos};
+use bedplate_core::record::Ending;
+use bedplate_cost::Ask;
+
+use super::{Record, micros};
+use crate::invoke::inflight::Attempting;
+use crate::provider::{Answer, AnswerBody};
+
+impl Record {
+    pub(crate) fn cache(&mut self, mark: Mark, skip: Option<Skip>) {
+        self.write(|call| call.cache = Some(Box::new(CacheUse { mark, skip, avoided: None })));
+    }
+
+    /// So long the call waited for somebody else's answer.
+    pub(crate) fn waited_for(&mut self, waited: Duration) {
+        self.waited += micros(waited);
+    }
+
+    /// An attempt whose answer is an error that nobody is given.
+    pub(crate) fn attempt_errored(&mut self, attempting: &Attempting, answer: Answer) {
+        let metered = match answer.body {
+            AnswerBody::Whole(_, metered) => metered,
+            AnswerBody::Stream(flow) => flow.metered(),
+        };
+        self.attempt_answered(answer.status, answer.request_id, answer.error, answer.timings);
+        self.attempt_metered(attempting, metered);
+    }
+
+    /// Settles a call that a kept answer is given to. What that would have cost is told apart from what was spent.
+    pub(crate) fn finish_kept(mut self, entry: &Entry, mark: Mark) {
+        let usage = entry.usage.clone().unwrap_or_default();
+        let (model, region, tier) = (&*entry.target, &*entry.region, &*entry.tier);
+        let cost = match &entry.usage {
+            Some(usage) => self.books.prices.price(Ask { model, region, tier, usage }).cost,
+            None => Cost::Unknown(Nanos::ZERO),
+        };
+        let age = self.books.clock.now().0.saturating_sub(entry.made_at.0);
+        let age_ms = u64::try_from(age / 1_000).unwrap_or(0);
+        let avoided = Avoided { call: entry.call, age_ms, usage, cost };
+        self.first_byte();
+        self.sent(entry.body.len());
+        self.write(|call| {
+            if call.operation.is_some_and(|op| op.streams()) {
+                call.timings.first_token = call.timings.first_byte;
+            }
+            call.stop_reason.clone_from(&entry.stop_reason);
+            call.cache = Some(Box::new(CacheUse { mark, skip: None, avoided: Some(avoided) }));
+        });
+        self.finish(Ending::Answered, 200, None);
+    }
+}
