@@ -1,6 +1,7 @@
 //! The composition root: everything is built here, once, and handed to what needs it.
 
 mod background;
+pub(crate) mod budgets;
 mod environment;
 mod health;
 mod prints;
@@ -23,6 +24,7 @@ use bedplate_core::secret::Secret;
 use bedplate_gateway::tls::Certificates;
 use bedplate_gateway::{Gateway, Server};
 use bedplate_pipeline::Keyring;
+use bedplate_pipeline::budget::Purses;
 use bedplate_seal::MasterKey;
 use bedplate_store::Journal;
 use bedplate_telemetry::Telemetry;
@@ -32,6 +34,7 @@ use crate::exit::Failure;
 use crate::project::{Lock, Project, write_private};
 use crate::settings::Settings;
 
+use budgets::InForce;
 pub(crate) use environment::{region as environment_region, with_proxy};
 use providers::Providers;
 use reload::Reload;
@@ -54,6 +57,7 @@ pub(crate) struct App {
     telemetry: Arc<Telemetry>,
     reload: Arc<Reload>,
     background: background::Background,
+    budgets: Arc<InForce>,
     lock: Lock,
 }
 
@@ -102,6 +106,11 @@ impl App {
         let telemetry = settings.telemetry(&project.dir);
         let telemetry = telemetry.build(env!("CARGO_PKG_VERSION"), &clock, &ids).map_err(Failure::usage)?;
         let telemetry = Arc::new(telemetry);
+        let terms = settings.budgets.build(settings.store.deadline.0).map_err(|(_, said)| Failure::usage(said))?;
+        let escrow = Arc::clone(&ledger) as Arc<dyn bedplate_core::ports::Budgets>;
+        let purses = Purses::new(Arc::clone(&escrow), Arc::clone(&clock), budgets::node(&*ids), terms);
+        let in_force = Arc::new(InForce::new(purses, escrow));
+        in_force.take_changed().await?;
         let live = Live::new(Arc::clone(&clock));
         let mut sinks = telemetry.sinks();
         sinks.push(Arc::clone(&live) as Arc<dyn Sink>);
@@ -115,6 +124,7 @@ impl App {
             journal: Arc::clone(&journal),
             clock: Arc::clone(&clock),
             sinks,
+            budgets: Arc::clone(&in_force),
         })
         .await
         .map_err(Failure::usage)?;
@@ -138,6 +148,7 @@ impl App {
             metrics: Arc::clone(&telemetry.metrics),
             store: settings.store.clone(),
             clock: Arc::clone(&clock),
+            budgets: Arc::clone(&in_force),
         });
         let health = Arc::new(health::Parts {
             journal: Arc::clone(&journal),
@@ -174,6 +185,7 @@ impl App {
             telemetry,
             reload,
             background,
+            budgets: in_force,
             lock,
         })
     }
@@ -213,7 +225,7 @@ impl App {
 
     /// Stops accepting, lets calls end within `bound`, writes what is pending.
     pub(crate) async fn drain(self, bound: Duration) {
-        let Self { server, journal, telemetry, ledger, background, control, health, .. } = self;
+        let Self { server, journal, telemetry, ledger, background, budgets, control, health, .. } = self;
         health.draining.store(true, Ordering::Relaxed);
         let drained = tokio::task::spawn_blocking(move || server.drain(bound));
         let _ = drained.await;
@@ -221,6 +233,9 @@ impl App {
             tracing::error!("the ledger did not take all records within 10 s: {:?}", journal.health());
         }
         background.stop();
+        if let Err(e) = budgets.purses.close().await {
+            tracing::error!("what was drawn of budgets and not spent could not be given back: {e}");
+        }
         let late = tokio::task::spawn_blocking(move || telemetry.close(Duration::from_secs(5))).await;
         for sink in late.unwrap_or_default() {
             tracing::warn!("the sink `{sink}` did not write all it had within 5 s");

@@ -9,9 +9,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use bedplate_cost::PriceBook;
+use bedplate_cost::budget::BudgetConfig;
 use bedplate_gateway::tls;
 use bedplate_gateway::{Auth, Limits};
-use bedplate_pipeline::{DrainConfig, OperationsConfig, TimeoutConfig};
+use bedplate_pipeline::{BudgetsConfig, DrainConfig, OperationsConfig, TimeoutConfig};
 use bedplate_telemetry::LogConfig;
 use bedplate_telemetry::call_log::Calls;
 use bedplate_telemetry::cloudwatch::CloudWatchConfig;
@@ -41,6 +42,9 @@ pub(crate) struct Settings {
     pub(crate) drain: DrainConfig,
     pub(crate) operations: OperationsConfig,
     pub(crate) prices: Prices,
+    /// Money or tokens that may be spent over a period.
+    pub(crate) budget: Vec<BudgetConfig>,
+    pub(crate) budgets: BudgetsConfig,
     pub(crate) log: LogConfig,
     pub(crate) metrics: MetricsConfig,
     pub(crate) emf: EmfConfig,

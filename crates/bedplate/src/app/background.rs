@@ -13,6 +13,7 @@ use bedplate_telemetry::metrics::Metrics;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
+use super::budgets::InForce;
 use super::reload::Reload;
 
 pub(super) struct Parts {
@@ -25,6 +26,7 @@ pub(super) struct Parts {
     pub(super) metrics: Arc<Metrics>,
     pub(super) store: bedplate_store::Config,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) budgets: Arc<InForce>,
 }
 
 pub(super) struct Background(Vec<AbortHandle>);
@@ -39,7 +41,7 @@ const HEALTH: Duration = Duration::from_secs(1);
 
 impl Background {
     pub(super) fn start(parts: Parts) -> Self {
-        let Parts { runtime, gateway, keymaker, reload, ledger, journal, metrics, store, clock } = parts;
+        let Parts { runtime, gateway, keymaker, reload, ledger, journal, metrics, store, clock, budgets } = parts;
         let keys = {
             let keyring = Arc::clone(&gateway.keyring);
             runtime.spawn(async move {
@@ -85,7 +87,28 @@ impl Background {
             let calls = Arc::clone(&ledger) as Arc<dyn Calls>;
             runtime.spawn(async move { store.sweep(calls, clock).await })
         };
-        Self([keys, files, sweep, health, retention].map(|task| task.abort_handle()).into())
+        let made = {
+            let budgets = Arc::clone(&budgets);
+            runtime.spawn(async move {
+                loop {
+                    tokio::time::sleep(KEYS).await;
+                    // what is wrong with the ledger is said where keys are read
+                    let _ = budgets.take_changed().await;
+                }
+            })
+        };
+        let slices = runtime.spawn(async move {
+            let mut failing = false;
+            loop {
+                tokio::time::sleep(budgets.purses.pace()).await;
+                let round = budgets.purses.round().await;
+                if let (Err(e), false) = (&round, failing) {
+                    tracing::warn!("the ledger cannot be asked about budgets: {e}");
+                }
+                failing = round.is_err();
+            }
+        });
+        Self([keys, files, sweep, health, retention, made, slices].map(|task| task.abort_handle()).into())
     }
 
     pub(super) fn stop(self) {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bedplate_core::clock::Clock;
 use bedplate_core::ports::{Intake, Sink};
+use bedplate_cost::budget::Budget;
 use bedplate_gateway::tls::{Certificates, TlsError};
 use bedplate_gateway::{Gateway, Snapshot};
 use bedplate_pipeline::{Books, Pipeline, Routes};
@@ -21,6 +22,7 @@ use bedplate_upstream::CredentialsState;
 use tokio::sync::Mutex;
 
 use self::status::Status;
+use super::budgets::InForce;
 use super::prints::Prints;
 use super::providers::{Built, Providers};
 use super::source::{Read, Source};
@@ -33,6 +35,7 @@ pub(super) struct Reload {
     journal: Arc<Journal>,
     clock: Arc<dyn Clock>,
     sinks: Vec<Arc<dyn Sink>>,
+    budgets: Arc<InForce>,
     open: Arc<AtomicU64>,
     /// What was there at the start, which some sections stay with.
     started: (Settings, Prints),
@@ -52,6 +55,7 @@ pub(super) struct Parts {
     pub(super) journal: Arc<Journal>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) sinks: Vec<Arc<dyn Sink>>,
+    pub(super) budgets: Arc<InForce>,
 }
 
 struct Seen {
@@ -67,6 +71,7 @@ struct Seen {
 struct Compiled {
     snapshot: Snapshot,
     providers: Vec<Built>,
+    budgets: Vec<Budget>,
 }
 
 impl Reload {
@@ -75,7 +80,7 @@ impl Reload {
     /// # Errors
     /// Says what is wrong with them.
     pub(super) async fn start(parts: Parts) -> Result<(Self, Snapshot), String> {
-        let Parts { source, settings, prints, providers, certificates, journal, clock, sinks } = parts;
+        let Parts { source, settings, prints, providers, certificates, journal, clock, sinks, budgets } = parts;
         let status = Status::new(certificates.is_some(), clock.now());
         let in_file = prints.has(&source.project.config());
         let seen = Seen { tried: prints.clone(), last: prints.clone(), in_file };
@@ -86,6 +91,7 @@ impl Reload {
             journal,
             clock,
             sinks,
+            budgets,
             open: Arc::default(),
             started: (settings.clone(), prints.clone()),
             status,
@@ -94,6 +100,7 @@ impl Reload {
         };
         let compiled = reload.compile(&settings, &prints, true).await?;
         reload.providers.take(compiled.providers);
+        reload.budgets.configure(compiled.budgets);
         Ok((reload, compiled.snapshot))
     }
 
@@ -125,6 +132,7 @@ impl Reload {
             Ok((settings, compiled)) => {
                 gateway.snapshot.store(Arc::new(compiled.snapshot));
                 self.providers.take(compiled.providers);
+                self.budgets.configure(compiled.budgets);
                 seen.in_file = prints.has(&self.source.project.config());
                 for section in restart::waiting(&self.source.project, &self.started, (&settings, &prints)) {
                     tracing::warn!("`{section}` changed: it is taken up at the next start");
@@ -165,6 +173,7 @@ impl Reload {
             prices: Arc::new(settings.prices.book(&self.source.project.dir)?),
             wait: Duration::from_secs(1),
             open: Arc::clone(&self.open),
+            purses: Some(Arc::clone(&self.budgets.purses)),
             nobody: Arc::from(""),
         };
         let allowed = settings.operations.build()?;
@@ -182,7 +191,9 @@ impl Reload {
             limits: settings.limits.clone(),
             auth: settings.auth.clone(),
         };
-        Ok(Compiled { snapshot, providers })
+        let budgets = bedplate_cost::budget::all(&settings.budget)
+            .map_err(|wrong| wrong.iter().map(|(_, bad)| bad.to_string()).collect::<Vec<_>>().join("; "))?;
+        Ok(Compiled { snapshot, providers, budgets })
     }
 
     fn certificates(&self, look: impl FnOnce(&Certificates) -> Result<bool, TlsError>) {

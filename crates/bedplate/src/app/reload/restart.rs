@@ -23,7 +23,7 @@ pub(super) fn waiting(
     said(started).into_iter().zip(said(settings)).filter_map(differ).collect()
 }
 
-fn sections(settings: &Settings) -> [(&'static str, String); 9] {
+fn sections(settings: &Settings) -> [(&'static str, String); 10] {
     fn json(section: &impl serde::Serialize) -> String {
         serde_json::to_string(section).unwrap_or_default()
     }
@@ -37,6 +37,7 @@ fn sections(settings: &Settings) -> [(&'static str, String); 9] {
         ("[cloudwatch]", json(&settings.cloudwatch)),
         ("[traces]", json(&settings.traces)),
         ("[sim]", json(&settings.sim)),
+        ("[budgets]", json(&settings.budgets)),
     ]
 }
 
