@@ -1,5 +1,6 @@
 //! What is written down about a call: one row for the call, one for each attempt. No content.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -109,6 +110,9 @@ pub struct CallRow {
 /// is left out from the end. Callers cannot use the prefix `bedplate:`.
 pub const STAMPS: [&str; 4] = ["bedplate:call", "bedplate:team", "bedplate:feature", "bedplate:env"];
 
+/// What stands for the service tier of latency-optimised inference (`performanceConfig.latency`).
+pub const OPTIMIZED: &str = "optimized";
+
 /// One upstream request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptRow {
@@ -120,7 +124,12 @@ pub struct AttemptRow {
     pub account: Arc<str>,
     /// The model or profile that was called.
     pub target: Arc<str>,
-    /// The service tier the upstream said it used; empty when it said none.
+    /// The model that `target` led to, where its name does not say: of an application inference profile, a
+    /// prompt router.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Arc<str>>,
+    /// The service tier the upstream said it used, empty when it said none; [`OPTIMIZED`] for latency-optimised
+    /// inference.
     pub tier: String,
     /// 0 when no answer came.
     pub status: u16,
@@ -132,6 +141,9 @@ pub struct AttemptRow {
     pub basis: UsageBasis,
     /// Which price book: its date, and `+overrides` when an operator's file changed it.
     pub price_version: Arc<str>,
+    /// Which price of it applied, or why none did, in words; empty when nothing was priced.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub price_basis: Cow<'static, str>,
     pub cost: Cost,
     pub timings: AttemptTimings,
 }

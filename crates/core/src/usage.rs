@@ -76,6 +76,27 @@ pub enum Unit {
     GuardrailImage,
 }
 
+impl Unit {
+    /// Whether it is a guardrail's, and not a model's.
+    pub fn is_guardrail(self) -> bool {
+        match self {
+            Self::Query
+            | Self::InputImage
+            | Self::OutputImage
+            | Self::InputVideoSecond
+            | Self::InputAudioSecond => false,
+            Self::GuardrailContent
+            | Self::GuardrailTopic
+            | Self::GuardrailWord
+            | Self::GuardrailSensitive
+            | Self::GuardrailSensitiveFree
+            | Self::GuardrailGrounding
+            | Self::GuardrailReasoning
+            | Self::GuardrailImage => true,
+        }
+    }
+}
+
 /// How a [`Usage`] came to be known.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

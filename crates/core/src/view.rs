@@ -15,6 +15,11 @@ pub trait View: Send + Sync {
     /// The most output tokens the caller asks for.
     fn max_tokens(&self) -> Option<u64>;
 
+    /// Whether the body asks for a guardrail on the call.
+    fn guarded(&self) -> bool {
+        false
+    }
+
     /// Bounds the answer to `tokens`, where the caller left it open; `false`, and nothing changed, when the body has
     /// no place to say so.
     fn bound_output(&self, tokens: u64, edits: &mut Edits) -> bool;

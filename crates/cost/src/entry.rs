@@ -1,5 +1,6 @@
 //! One model's rows.
 
+use bedplate_core::clock::Timestamp;
 use bedplate_core::usage::Unit;
 
 /// What can be priced of a model. The names are the members of a price in the list.
@@ -88,6 +89,12 @@ impl Rates {
         self.0[counter as usize] = Some(picos);
     }
 
+    /// Pico-dollars for a cache write; without a price of its own it is plain input where `as_input` says so.
+    pub(crate) fn write(&self, counter: Counter, as_input: bool) -> Option<u64> {
+        let instead = if as_input { self.get(Counter::Input) } else { None };
+        self.get(counter).or(instead)
+    }
+
     pub(crate) fn clear(&mut self, counter: Counter) {
         self.0[counter as usize] = None;
     }
@@ -117,6 +124,10 @@ pub struct Entry {
     pub regions: Vec<(String, Rates)>,
     /// Sorted by threshold.
     pub long_context: Vec<LongContext>,
+    /// With `performanceConfig.latency` `optimized`, in the default region.
+    pub optimized: Option<Rates>,
+    /// The day from which these prices hold; `None` from ever.
+    pub from: Option<Timestamp>,
     /// In tokens.
     pub context_window: Option<u64>,
     /// In tokens.

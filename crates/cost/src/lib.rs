@@ -30,14 +30,17 @@
 
 mod book;
 pub mod budget;
+mod dated;
+mod differences;
 mod entry;
 mod price;
 mod read;
 mod tree;
 mod worst;
 
-pub use book::PriceBook;
+pub use book::{PriceBook, named};
+pub use differences::{Difference, differences};
 pub use entry::{Counter, Entry, LongContext, Rates};
-pub use price::{Applied, Ask, Basis, Missing, Priced, Reason};
-pub use read::BadPrices;
+pub use price::{Applied, Ask, Basis, Missing, Priced, Quote, Reason};
+pub use read::{BadPrices, Problem};
 pub use worst::{Ahead, Worst};

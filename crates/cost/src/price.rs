@@ -1,11 +1,15 @@
 //! From usage to money.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use bedplate_core::clock::Timestamp;
 use bedplate_core::money::{Cost, Nanos};
+use bedplate_core::record::OPTIMIZED;
 use bedplate_core::usage::{Unit, Usage};
 
 use crate::book::PriceBook;
+use crate::dated::show;
 use crate::entry::{Counter, Entry, Rates, has_default_price, is_commercial};
 
 /// What was used, of which model, where and at which tier.
@@ -16,7 +20,8 @@ pub struct Ask<'a> {
     pub model: &'a str,
     /// The region that was called.
     pub region: &'a str,
-    /// The service tier the upstream echoed; empty when it said none.
+    /// The service tier the upstream echoed, empty when it said none; [`OPTIMIZED`] for latency-optimised inference,
+    /// `batch` for a job's price.
     pub tier: &'a str,
     pub usage: &'a Usage,
 }
@@ -36,6 +41,18 @@ pub struct Basis {
     pub writes_as_input: bool,
     /// Counters above zero without a price.
     pub missing: Missing,
+    /// The day from which the prices hold that applied, when they do not from ever.
+    pub from: Option<Timestamp>,
+}
+
+/// What a model costs in one standing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Quote {
+    pub applied: Result<Applied, Reason>,
+    /// Cache writes that are charged as plain input have its price here.
+    pub rates: Rates,
+    pub writes_as_input: bool,
+    pub from: Option<Timestamp>,
 }
 
 /// Which row of the list applied.
@@ -47,6 +64,7 @@ pub enum Applied {
     Region,
     Tier,
     LongContext,
+    Optimized,
 }
 
 /// Why no row of the list applies.
@@ -55,6 +73,8 @@ pub enum Reason {
     UnknownModel,
     /// No price of that tier for the model.
     UnknownTier,
+    /// No price of latency-optimised inference for the model.
+    UnknownOptimized,
     /// No price of that region for the model.
     UnknownRegion,
     /// The region has a row of its own, which does not say what the tier or a long prompt costs.
@@ -89,14 +109,18 @@ impl PriceBook {
         let mut sum = Sum::default();
         for &(unit, n) in &ask.usage.units {
             if Counter::of(unit).is_none() && n > 0 {
-                sum.guardrail(self.guardrail_rate(unit), n);
+                let (rate, from) = self.guardrail_rate(unit);
+                sum.guardrail(rate, n);
+                sum.from = sum.from.max(from);
             }
         }
         let standing = Standing { region: ask.region, tier: ask.tier, prompt: ask.usage.prompt() };
-        let applied = match rates(self.entry(ask.model), &standing) {
+        let entry = self.entry(ask.model);
+        let applied = match rates(entry, &standing) {
             _ if !uses_model(ask.usage) => Ok(Applied::Nothing),
             Ok((applied, rates, writes_as_input)) => {
                 sum.model(rates, writes_as_input, ask.usage);
+                sum.from = sum.from.max(entry.and_then(|entry| entry.from));
                 Ok(applied)
             }
             Err(reason) => {
@@ -105,6 +129,27 @@ impl PriceBook {
             }
         };
         sum.priced(applied)
+    }
+
+    /// What a unit of each counter costs in a region, at a tier, for a prompt of so many tokens.
+    pub fn quote(&self, model: &str, region: &str, tier: &str, prompt: u64) -> Quote {
+        let entry = self.entry(model);
+        let found = rates(entry, &Standing { region, tier, prompt });
+        let from = entry.and_then(|entry| entry.from);
+        match found {
+            Err(reason) => {
+                Quote { applied: Err(reason), rates: Rates::default(), writes_as_input: false, from }
+            }
+            Ok((applied, listed, as_input)) => {
+                let mut rates = *listed;
+                for counter in [Counter::CacheWrite5m, Counter::CacheWrite1h] {
+                    if let Some(picos) = listed.write(counter, as_input) {
+                        rates.set(counter, picos);
+                    }
+                }
+                Quote { applied: Ok(applied), rates, writes_as_input: rates != *listed, from }
+            }
+        }
     }
 }
 
@@ -137,6 +182,10 @@ pub(crate) fn rates<'a>(
             (Applied::Region, rates)
         }
         None if !default_applies(entry, ask.region) => return Err(Reason::UnknownRegion),
+        _ if ask.tier == OPTIMIZED => {
+            let unless_long = entry.optimized.as_ref().filter(|_| long.is_none());
+            (Applied::Optimized, unless_long.ok_or(Reason::UnknownOptimized)?)
+        }
         _ if !standard => {
             let tier = entry.tiers.iter().find(|(name, _)| name == ask.tier).ok_or(Reason::UnknownTier)?;
             if long.is_some() {
@@ -165,6 +214,7 @@ struct Sum {
     picos: i128,
     writes_as_input: bool,
     missing: Missing,
+    from: Option<Timestamp>,
 }
 
 impl Sum {
@@ -183,9 +233,9 @@ impl Sum {
             [(Counter::CacheWrite5m, usage.cache_write_5m), (Counter::CacheWrite1h, usage.cache_write_1h)]
         {
             let listed = rates.get(counter);
-            let instead = if writes_as_input { rates.get(Counter::Input) } else { None };
-            self.writes_as_input |= n > 0 && listed.is_none() && instead.is_some();
-            self.tokens(listed.or(instead), counter, n);
+            let rate = rates.write(counter, writes_as_input);
+            self.writes_as_input |= n > 0 && listed.is_none() && rate.is_some();
+            self.tokens(rate, counter, n);
         }
         for &(unit, n) in &usage.units {
             if let Some(counter) = Counter::of(unit) {
@@ -211,26 +261,66 @@ impl Sum {
         let known = self.missing.is_empty() && applied.is_ok();
         Priced {
             cost: if known { Cost::Known(amount) } else { Cost::Unknown(amount) },
-            basis: Basis { applied, writes_as_input: self.writes_as_input, missing: self.missing },
+            basis: Basis {
+                applied,
+                writes_as_input: self.writes_as_input,
+                missing: self.missing,
+                from: self.from,
+            },
         }
+    }
+}
+
+/// The row alone: [`Basis`] says more.
+pub(crate) fn row(applied: Result<Applied, Reason>) -> &'static str {
+    match applied {
+        Ok(Applied::Nothing) => "nothing of a model was used",
+        Ok(Applied::DefaultRegion) => "default-region price",
+        Ok(Applied::Region) => "price of the region",
+        Ok(Applied::Tier) => "price of the tier",
+        Ok(Applied::LongContext) => "long-context price for the whole request",
+        Ok(Applied::Optimized) => "price of latency-optimised inference",
+        Err(Reason::UnknownModel) => "no price: the price book does not know the model",
+        Err(Reason::UnknownTier) => "no price: the price book does not know the tier for this model",
+        Err(Reason::UnknownOptimized) => {
+            "no price: the price book does not know latency-optimised inference for this model"
+        }
+        Err(Reason::UnknownRegion) => "no price: the price book does not know the region for this model",
+        Err(Reason::UnknownInRegion) => {
+            "no price: the price book does not know the tier or the long context in this region"
+        }
+    }
+}
+
+impl Basis {
+    /// [`Basis`] in words; only what is out of the ordinary is put together anew.
+    pub fn said(&self) -> Cow<'static, str> {
+        if *self == Self::of(self.applied) {
+            Cow::Borrowed(row(self.applied))
+        } else {
+            Cow::Owned(self.to_string())
+        }
+    }
+
+    fn of(applied: Result<Applied, Reason>) -> Self {
+        Self { applied, writes_as_input: false, missing: Missing::default(), from: None }
+    }
+}
+
+impl Quote {
+    /// Which row it is, or why there is none: `default-region price`.
+    pub fn said(&self) -> &'static str {
+        row(self.applied)
     }
 }
 
 impl fmt::Display for Basis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.applied {
-            Ok(Applied::Nothing) => "nothing of a model was used",
-            Ok(Applied::DefaultRegion) => "default-region price",
-            Ok(Applied::Region) => "price of the region",
-            Ok(Applied::Tier) => "price of the tier",
-            Ok(Applied::LongContext) => "long-context price for the whole request",
-            Err(Reason::UnknownModel) => "no price: the price book does not know the model",
-            Err(Reason::UnknownTier) => "no price: the price book does not know the tier for this model",
-            Err(Reason::UnknownRegion) => "no price: the price book does not know the region for this model",
-            Err(Reason::UnknownInRegion) => {
-                "no price: the price book does not know the tier or the long context in this region"
-            }
-        })?;
+        match (self.applied, self.from) {
+            (Ok(Applied::Nothing), Some(from)) => write!(f, "prices of guardrail units from {}", show(from))?,
+            (applied, None) => f.write_str(row(applied))?,
+            (applied, Some(from)) => write!(f, "{} from {}", row(applied), show(from))?,
+        }
         if self.writes_as_input {
             f.write_str("; cache writes as plain input")?;
         }

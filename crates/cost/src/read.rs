@@ -1,271 +1,195 @@
 //! From text to a book, saying the place of whatever cannot be read.
 
-use bedplate_core::money::decimal;
+mod holes;
+mod row;
+mod values;
 
-use crate::book::Book;
-use crate::entry::{Counter, Entry, LongContext, Rates};
+use std::fmt;
+
+use bedplate_core::clock::Timestamp;
+
+use crate::book::{Book, Guardrail};
+use crate::dated::{Dated, show};
+use crate::entry::Entry;
 use crate::tree::Tree;
+use values::{Members, bad, date, items, picos, table, take, text};
 
-/// A price file that cannot be used, and where.
+/// A price file that cannot be used: what is wrong with it, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {why}")]
 pub struct BadPrices {
-    /// `models."us.amazon.nova-lite-v1:0".price.input`.
+    /// One for each row that cannot be used, in the file's order; at least one.
+    pub problems: Vec<Problem>,
+}
+
+/// `models."us.amazon.nova-lite-v1:0".price.input: not a price`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// In the file's own terms.
     pub place: String,
     pub why: String,
 }
 
-type Read<T> = Result<T, BadPrices>;
+type Read<T> = Result<T, Problem>;
 
-/// The list that the binary carries.
-pub(crate) fn list(text: &str) -> Read<Book> {
+/// A list of its own, such as the one that the binary carries.
+pub(crate) fn list(text: &str) -> Result<Book, BadPrices> {
     let mut book = Book::default();
-    for (name, tree) in table(Tree::read(text).map_err(|e| bad("the list", e))?, "the list")? {
+    let mut problems = Vec::new();
+    for (name, tree) in top(text, "the list")? {
         let place = &*name;
-        match place {
-            "generated" => book.version = self::text(&tree, place)?.into(),
-            "source" => book.source = self::text(&tree, place)?.into(),
-            "guardrail_usd_per_unit" => guardrail(tree, place, &mut book)?,
-            "models" => {
-                for (i, tree) in items(tree, place)?.into_iter().enumerate() {
-                    let place = format!("models[{i}]");
-                    let mut entry = Entry::default();
-                    members(tree, &place, &mut entry)?;
-                    entry.settle();
-                    entry.see_regions();
-                    let of =
-                        if entry.endpoint == "bedrock-mantle" { &mut book.mantle } else { &mut book.runtime };
-                    of.insert(entry.id.clone(), entry);
-                }
+        let read = match place {
+            "generated" => self::text(&tree, place).map(|text| book.version = text.into()),
+            "source" => self::text(&tree, place).map(|text| book.source = text.into()),
+            "guardrail_usd_per_unit" => {
+                let mut units = Guardrail::default();
+                let read = guardrail(tree, place, &mut units);
+                book.guardrail = Dated::ever(units);
+                read
             }
-            _ => {}
-        }
+            "models" => items(tree, place).map(|items| {
+                for (i, tree) in items.into_iter().enumerate() {
+                    problems.extend(listed(tree, &format!("models[{i}]"), &mut book).err());
+                }
+            }),
+            _ => Ok(()),
+        };
+        problems.extend(read.err());
     }
-    Ok(book)
+    if problems.is_empty() { Ok(book) } else { Err(BadPrices { problems }) }
 }
 
-/// An operator's file, over `book`.
-pub(crate) fn overrides(text: &str, book: &mut Book) -> Read<()> {
-    for (name, tree) in table(Tree::read(text).map_err(|e| bad("the price file", e))?, "the price file")? {
-        match &*name {
-            "guardrail_usd_per_unit" => guardrail(tree, &name, book)?,
-            "models" => {
-                for (id, tree) in table(tree, &name)? {
-                    let place = format!("models.\"{id}\"");
-                    let entry = book.runtime.entry(id.to_string()).or_insert_with(|| Entry {
-                        id: id.to_string(),
-                        endpoint: "bedrock-runtime".to_owned(),
-                        ..Entry::default()
-                    });
-                    replace(tree, &place, entry)?;
-                    entry.settle();
-                }
-            }
-            other => {
-                return Err(bad(other, "no such member; `models` and `guardrail_usd_per_unit` are taken"));
-            }
-        }
-    }
+fn listed(tree: Tree<'_>, place: &str, book: &mut Book) -> Read<()> {
+    let mut entry = Entry::default();
+    row::listed(table(tree, place)?, place, &mut entry)?;
+    entry.settle();
+    entry.see_regions();
+    let of = if entry.endpoint == "bedrock-mantle" { &mut book.mantle } else { &mut book.runtime };
+    of.insert(entry.id.clone(), Dated::ever(entry));
     Ok(())
 }
 
-/// An operator's members over an entry.
-fn replace(tree: Tree<'_>, place: &str, entry: &mut Entry) -> Read<()> {
-    const TAKEN: [&str; 7] = [
-        "price",
-        "price_tiers",
-        "price_by_region",
-        "price_long_context",
-        "context_window",
-        "max_output_tokens",
-        "provider",
-    ];
-    let members = table(tree, place)?;
-    if let Some((name, _)) = members.iter().find(|(name, _)| !TAKEN.contains(&&**name)) {
-        return Err(bad(
-            &format!("{place}.{name}"),
-            format!("no such member; taken are {}", TAKEN.join(", ")),
-        ));
-    }
-    if members.iter().any(|(name, _)| name == "price") {
-        // the list's other rows belong to the list's price
-        entry.tiers.clear();
-        entry.regions.clear();
-        entry.long_context.clear();
-    }
-    members.into_iter().try_for_each(|(name, tree)| member(&name, tree, &format!("{place}.{name}"), entry))
-}
-
-fn members(tree: Tree<'_>, place: &str, entry: &mut Entry) -> Read<()> {
-    table(tree, place)?
-        .into_iter()
-        .try_for_each(|(name, tree)| member(&name, tree, &format!("{place}.{name}"), entry))
-}
-
-fn member(name: &str, tree: Tree<'_>, place: &str, entry: &mut Entry) -> Read<()> {
-    match name {
-        "id" => entry.id = text(&tree, place)?,
-        "endpoint" => entry.endpoint = text(&tree, place)?,
-        "provider" => entry.provider = text(&tree, place)?,
-        "base_model_id" => entry.base_model_id = text(&tree, place)?,
-        "geo" => entry.geo = Some(text(&tree, place)?),
-        "mode" => entry.mode = text(&tree, place)?,
-        "context_window" => entry.context_window = Some(whole(&tree, place)?),
-        "max_output_tokens" => entry.max_output_tokens = Some(whole(&tree, place)?),
-        "price" => rates(tree, place, &mut entry.price)?,
-        "price_tiers" => named(tree, place, &mut entry.tiers)?,
-        "price_by_region" => named(tree, place, &mut entry.regions)?,
-        "price_long_context" => {
-            entry.long_context = items(tree, place)?
-                .into_iter()
-                .enumerate()
-                .map(|(i, tree)| long_context(tree, &format!("{place}[{i}]")))
-                .collect::<Read<_>>()?;
-        }
-        "lifecycle" => {
-            for (name, tree) in table(tree, place)? {
-                match (&*name, &tree) {
-                    (_, Tree::Null) => {}
-                    ("state", tree) => entry.lifecycle = Some(text(tree, place)?),
-                    ("eol_date", tree) => entry.eol_date = Some(text(tree, place)?),
-                    _ => {}
+/// An operator's file, over `book`, which is of no use after an error.
+pub(crate) fn overrides(text: &str, book: &mut Book) -> Result<(), BadPrices> {
+    let mut problems = Vec::new();
+    for (name, tree) in top(text, "the price file")? {
+        let read = match &*name {
+            "guardrail_usd_per_unit" => units(tree, &name, book),
+            "models" => table(tree, &name).map(|models| {
+                for (id, tree) in models {
+                    problems.extend(model(&id, tree, book).err());
                 }
-            }
+            }),
+            other => Err(bad(other, "no such member; `models` and `guardrail_usd_per_unit` are taken")),
+        };
+        problems.extend(read.err());
+    }
+    if problems.is_empty() { Ok(()) } else { Err(BadPrices { problems }) }
+}
+
+/// An operator's rows of one model: each stands over those before it.
+fn model(id: &str, tree: Tree<'_>, book: &mut Book) -> Read<()> {
+    if id.is_empty() {
+        return Err(bad("models.\"\"", "a model has a name"));
+    }
+    let place = format!("models.\"{id}\"");
+    let before = book.runtime.get(id).and_then(|dated| dated.on(None)).cloned();
+    let new = || Entry { id: id.to_owned(), endpoint: "bedrock-runtime".to_owned(), ..Entry::default() };
+    let dated = dated(tree, &place, before, new, |members, place, from, entry: &mut Entry| {
+        row::replace(members, place, entry)?;
+        entry.from = from;
+        entry.settle();
+        Ok(())
+    })?;
+    book.runtime.insert(id.to_owned(), dated);
+    Ok(())
+}
+
+fn units(tree: Tree<'_>, place: &str, book: &mut Book) -> Read<()> {
+    let before = book.guardrail.on(None).cloned();
+    let dated = dated(tree, place, before, Guardrail::default, |members, place, from, units| {
+        guardrail(Tree::Table(members), place, units)?;
+        units.from = from;
+        Ok(())
+    })?;
+    book.guardrail = dated;
+    Ok(())
+}
+
+/// One row, or a list of rows of which all but one have a day `from` which they hold. Each is written over the one
+/// before it; the first over `before`.
+fn dated<T: Clone>(
+    tree: Tree<'_>,
+    place: &str,
+    before: Option<T>,
+    new: impl Fn() -> T,
+    mut write: impl FnMut(Members<'_>, &str, Option<Timestamp>, &mut T) -> Read<()>,
+) -> Read<Dated<T>> {
+    let mut ever = before;
+    let mut later: Vec<(Timestamp, T)> = Vec::new();
+    for (from, place, members) in in_order(tree, place)? {
+        let last = later.last().map(|(_, value)| value).or(ever.as_ref());
+        let mut value = last.cloned().unwrap_or_else(&new);
+        write(members, &place, from, &mut value)?;
+        match from {
+            None => ever = Some(value),
+            Some(from) => later.push((from, value)),
         }
-        _ => return Err(bad(place, "no such member")),
     }
-    Ok(())
+    Ok(Dated::new(ever, later))
 }
 
-fn long_context(tree: Tree<'_>, place: &str) -> Read<LongContext> {
-    let mut members = table(tree, place)?;
-    let at = members.iter().position(|(name, _)| name == "above_input_tokens");
-    let (_, above) = members.remove(at.ok_or_else(|| bad(place, "`above_input_tokens` is missing"))?);
-    let above = whole(&above, &format!("{place}.above_input_tokens"))?;
-    let mut row = LongContext { above, rates: Rates::default() };
-    rates(Tree::Table(members), place, &mut row.rates)?;
-    Ok(row)
-}
+type Row<'a> = (Option<Timestamp>, String, Members<'a>);
 
-fn named(tree: Tree<'_>, place: &str, rows: &mut Vec<(String, Rates)>) -> Read<()> {
-    for (name, tree) in table(tree, place)? {
-        let mut row = Rates::default();
-        rates(tree, &format!("{place}.{name}"), &mut row)?;
-        rows.retain(|(n, _)| *n != *name);
-        rows.push((name.into_owned(), row));
+/// The rows by day, the one without a day first.
+fn in_order<'a>(tree: Tree<'a>, place: &str) -> Read<Vec<Row<'a>>> {
+    let trees = match tree {
+        Tree::List(trees) => {
+            trees.into_iter().enumerate().map(|(i, tree)| (format!("{place}[{i}]"), tree)).collect()
+        }
+        one => vec![(place.to_owned(), one)],
+    };
+    let mut rows: Vec<Row<'a>> = Vec::with_capacity(trees.len());
+    for (place, tree) in trees {
+        let mut members = table(tree, &place)?;
+        let from =
+            take(&mut members, "from").map(|from| date(&from, &format!("{place}.from"))).transpose()?;
+        if rows.iter().any(|(other, ..)| *other == from) {
+            let when =
+                from.map_or_else(|| "no day `from`".to_owned(), |from| format!("the day {}", show(from)));
+            return Err(bad(&place, format!("overlaps: two rows have {when}")));
+        }
+        rows.push((from, place, members));
     }
-    Ok(())
+    rows.sort_by_key(|(from, ..)| *from);
+    Ok(rows)
 }
 
-/// The members of one price, over what `row` holds.
-fn rates(tree: Tree<'_>, place: &str, row: &mut Rates) -> Read<()> {
-    let mut sizes_differ = false;
+fn guardrail(tree: Tree<'_>, place: &str, units: &mut Guardrail) -> Read<()> {
     for (name, tree) in table(tree, place)? {
         let at = format!("{place}.{name}");
-        match &*name {
-            // for bidirectional streams, which are not metered; and equal to `input` where it is listed
-            "audio_input" | "audio_output" | "image_token_input" => {}
-            "usd_per_output_image_by_size" => {
-                let mut sizes = table(tree, &at)?.into_iter().map(|(_, tree)| picos(&tree, 12, &at));
-                let first = sizes.next().transpose()?;
-                sizes_differ = sizes.any(|size| size.ok() != first);
-            }
-            _ => {
-                let counter = Counter::ALL.into_iter().find(|c| c.member() == name);
-                let counter = counter.ok_or_else(|| bad(&at, "no such price"))?;
-                row.set(counter, picos(&tree, counter.places(), &at)?);
-            }
-        }
-    }
-    if sizes_differ {
-        // usage counts images, not their sizes: what one cost cannot be known
-        row.clear(Counter::OutputImage);
+        let slot = Guardrail::slot(&name).ok_or_else(|| bad(&at, "no such guardrail unit"))?;
+        units.picos[slot] = Some(picos(&tree, 12, &at)?);
     }
     Ok(())
 }
 
-fn guardrail(tree: Tree<'_>, place: &str, book: &mut Book) -> Read<()> {
-    for (name, tree) in table(tree, place)? {
-        let at = format!("{place}.{name}");
-        let slot = Book::guardrail_slot(&name).ok_or_else(|| bad(&at, "no such guardrail unit"))?;
-        book.guardrail[slot] = Some(picos(&tree, 12, &at)?);
-    }
-    Ok(())
+fn top<'a>(text: &'a str, what: &str) -> Result<Members<'a>, BadPrices> {
+    let read = Tree::read(text).map_err(|e| bad(what, e)).and_then(|tree| table(tree, what));
+    read.map_err(|problem| BadPrices { problems: vec![problem] })
 }
 
-/// A price in pico-dollars, exactly.
-fn picos(tree: &Tree<'_>, places: u32, place: &str) -> Read<u64> {
-    let (Tree::Number(number) | Tree::Text(number)) = tree else {
-        return Err(bad(place, format!("a number of dollars is needed, found {}", tree.kind())));
-    };
-    scaled(number, places).ok_or_else(|| {
-        let said = if number.starts_with('-') { "below zero" } else { "not a whole number of pico-dollars" };
-        bad(place, format!("not a price: `{number}` is {said} or too large"))
-    })
-}
-
-/// A decimal number, with an exponent or not, times 10^`places`.
-fn scaled(number: &str, places: u32) -> Option<u64> {
-    let (mantissa, exponent) = match number.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
-        None => (number, 0),
-    };
-    let places = i32::try_from(places).ok()?.checked_add(exponent)?;
-    let mantissa = mantissa.strip_prefix('+').unwrap_or(mantissa);
-    // fewer places than none: the number must end in that many zeroes
-    let below = 10i128.checked_pow(places.min(0).unsigned_abs())?;
-    let whole = decimal(mantissa, u32::try_from(places.max(0)).ok().filter(|p| *p < 38)?)?;
-    (whole % below == 0).then(|| u64::try_from(whole / below).ok()).flatten()
-}
-
-fn whole(tree: &Tree<'_>, place: &str) -> Read<u64> {
-    let Tree::Number(number) = tree else {
-        return Err(bad(place, format!("a whole number is needed, found {}", tree.kind())));
-    };
-    scaled(number, 0).ok_or_else(|| bad(place, format!("not a whole number: `{number}`")))
-}
-
-fn text(tree: &Tree<'_>, place: &str) -> Read<String> {
-    match tree {
-        Tree::Text(text) => Ok(text.clone().into_owned()),
-        other => Err(bad(place, format!("text is needed, found {}", other.kind()))),
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.why)
     }
 }
 
-fn table<'a>(tree: Tree<'a>, place: &str) -> Read<Vec<(std::borrow::Cow<'a, str>, Tree<'a>)>> {
-    match tree {
-        Tree::Table(members) => Ok(members),
-        other => Err(bad(place, format!("a table is needed, found {}", other.kind()))),
-    }
-}
-
-fn items<'a>(tree: Tree<'a>, place: &str) -> Read<Vec<Tree<'a>>> {
-    match tree {
-        Tree::List(items) => Ok(items),
-        other => Err(bad(place, format!("a list is needed, found {}", other.kind()))),
-    }
-}
-
-fn bad(place: &str, why: impl Into<String>) -> BadPrices {
-    BadPrices { place: place.to_owned(), why: why.into() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn decimals_are_exact_with_and_without_exponents() {
-        assert_eq!(scaled("0.00875", 6), Some(8_750));
-        assert_eq!(scaled("6e-05", 12), Some(60_000_000));
-        assert_eq!(scaled("3.5e-08", 12), Some(35_000));
-        assert_eq!(scaled("3.5E-8", 12), Some(35_000));
-        assert_eq!(scaled("1.5e+2", 6), Some(150_000_000));
-        assert_eq!(scaled("200e-1", 0), Some(20));
-        for refused in ["0.0000001", "1e-7", "-1", "1e400", "1e-400", "", "e5", "1.2.3", "0x10", "205e-1e"] {
-            assert_eq!(scaled(refused, 6), None, "{refused}");
+/// All of them on one line.
+impl fmt::Display for BadPrices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, problem) in self.problems.iter().enumerate() {
+            write!(f, "{}{problem}", if i == 0 { "" } else { "; " })?;
         }
-        assert_eq!(scaled("205e-2", 0), None);
-        assert_eq!(scaled("99999999999999", 6), None);
+        Ok(())
     }
 }

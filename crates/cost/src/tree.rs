@@ -14,7 +14,9 @@ pub(crate) enum Tree<'a> {
     List(Vec<Tree<'a>>),
     Table(Vec<(Cow<'a, str>, Tree<'a>)>),
     Null,
-    /// Booleans and dates: nothing here takes them.
+    /// A date as TOML writes it, without quotes.
+    Date(Cow<'a, str>),
+    /// Nothing here takes it.
     Other(&'static str),
 }
 
@@ -35,6 +37,7 @@ impl<'a> Tree<'a> {
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
             Self::Null => "null",
+            Self::Date(_) => "a date",
             Self::Other(kind) => kind,
         }
     }
@@ -129,7 +132,7 @@ fn value(v: DeValue<'_>) -> Tree<'_> {
         DeValue::Integer(_) => Tree::Other("a number that is not decimal"),
         DeValue::Float(f) => Tree::Number(Cow::Owned(f.as_str().to_owned())),
         DeValue::Boolean(_) => Tree::Other("true or false"),
-        DeValue::Datetime(_) => Tree::Other("a date"),
+        DeValue::Datetime(date) => Tree::Date(Cow::Owned(date.to_string())),
         DeValue::Array(items) => Tree::List(items.into_iter().map(|v| value(v.into_inner())).collect()),
         DeValue::Table(t) => table(t),
     }

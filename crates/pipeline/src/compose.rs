@@ -1,5 +1,6 @@
 //! What the model will be sent: the target, and our edits to the request.
 
+pub(crate) mod lead;
 pub(crate) mod routes;
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use bedplate_core::refusal::Refusal;
 use bedplate_core::view::{Edits, Stamped};
 
 use crate::admit::Admitted;
-use crate::provider::Provider;
+use crate::provider::{Lead, Provider};
 use crate::settle::record::Record;
 use routes::Routes;
 
@@ -19,22 +20,35 @@ pub(crate) struct Composed {
     pub(crate) admitted: Admitted,
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) target: Arc<str>,
+    /// What the target leads to, and the model that decides how bodies are read: the target itself when nothing more
+    /// is known.
+    pub(crate) lead: Lead,
+    pub(crate) model: Arc<str>,
     pub(crate) edits: Edits,
 }
 
 /// Metadata keys that are ours: a caller who uses the prefix is refused.
 const RESERVED: &str = "bedplate:";
 
-pub(crate) fn compose(admitted: Admitted, routes: &Routes, record: &mut Record) -> Result<Composed, Refusal> {
+pub(crate) async fn compose(
+    admitted: Admitted,
+    routes: &Routes,
+    record: &mut Record,
+) -> Result<Composed, Refusal> {
     let provider = routes.provider(admitted.call.operation, &admitted.call.name)?;
     let target: Arc<str> = admitted.call.name.as_str().into();
+    let lead = lead::lead(&admitted, &provider, record).await?;
+    let model = match &lead {
+        Lead::To(targets) => targets.models.first().map_or_else(|| Arc::clone(&target), Arc::clone),
+        Lead::Itself | Lead::Nowhere(_) => Arc::clone(&target),
+    };
     let mut edits = Edits::default();
     if carries_metadata(admitted.call.operation) {
         let stamped = stamp(&admitted, provider.facts().stamps, record.id(), &mut edits)?;
         record.stamped(stamped, std::mem::take(&mut edits.metadata));
     }
     record.composed(&edits);
-    Ok(Composed { admitted, provider, target, edits })
+    Ok(Composed { admitted, provider, target, lead, model, edits })
 }
 
 /// Writes team, feature, environment and call id into the request's metadata, so that AWS's own logs

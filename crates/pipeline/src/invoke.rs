@@ -22,6 +22,9 @@ pub(crate) struct Answered {
     pub(crate) record: Record,
 }
 
+/// How native bodies ask for a guardrail.
+const GUARDRAIL: &str = "x-amzn-bedrock-guardrailidentifier";
+
 pub(crate) async fn invoke(
     cleared: Cleared,
     record: Record,
@@ -34,10 +37,12 @@ pub(crate) async fn invoke(
     let attempting = Attempting {
         provider: composed.provider.facts().clone(),
         target: Arc::clone(&composed.target),
+        lead: composed.lead,
         began: record.tick(),
         operation: call.operation,
         max_tokens: call.body.view().max_tokens(),
         body_bytes: call.body.content().len() as u64,
+        guarded: call.body.view().guarded() || call.headers.get(GUARDRAIL).is_some(),
         sent: Arc::default(),
         deadlines: Deadlines::starting_now(&timeouts),
         drain,
@@ -54,6 +59,7 @@ pub(crate) async fn invoke(
         body: composed.edits.apply(call.body.content()),
         sha256: call.body.sha256(&composed.edits),
         target: composed.target,
+        model: composed.model,
         sent: Arc::clone(&attempting.sent),
     };
     let attempt = composed.provider.attempt(ask, attempting.deadlines.clone());

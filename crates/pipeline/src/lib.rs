@@ -33,7 +33,8 @@ pub use config::{BudgetsConfig, DrainConfig, OperationsConfig, TimeoutConfig};
 pub use invoke::deadline::{Deadlines, Timeouts};
 pub use pipeline::{Drain, Pipeline, Refused};
 pub use provider::{
-    Answer, AnswerBody, Ask, Broke, Failed, Flow, Heard, Metered, Piece, Provider, ProviderFacts,
+    Answer, AnswerBody, Ask, Billed, Broke, Failed, Flow, Heard, Lead, Leading, Metered, Piece, Provider,
+    ProviderFacts, Targets,
 };
 pub use reply::{Outflow, Reply, ReplyBody};
 pub use settle::record::Record;

@@ -58,7 +58,7 @@ impl Pipeline {
     async fn prepare(&self, call: Call, record: &mut Record) -> Result<Prepared, Refusal> {
         let prepared = async {
             let admitted = admit(call, record, &self.allowed)?;
-            let composed = compose(admitted, &self.routes, record)?;
+            let composed = compose(admitted, &self.routes, record).await?;
             let mut cleared = clear(composed);
             match self.cache.look(&cleared.0, record, &self.timeouts).await? {
                 Turn::Give(kept) => Ok(Prepared::Give(kept)),

@@ -22,6 +22,11 @@ use crate::invoke::deadline::Deadlines;
 pub trait Provider: Send + Sync {
     fn facts(&self) -> &ProviderFacts;
 
+    /// What a target leads to. Asked for each call, so what was found out once is kept.
+    fn lead(self: Arc<Self>, _target: &str) -> Leading {
+        Leading::Now(Lead::Itself)
+    }
+
     /// Sends one request. The answer of a stream is given once its first event has come, so that an
     /// exception before content is an answer with an error status, not a broken stream.
     ///
@@ -29,6 +34,52 @@ pub trait Provider: Send + Sync {
     /// [`Failed`] when no answer came: not reached, too late, or unreadable.
     fn attempt(self: Arc<Self>, ask: Ask, deadlines: Deadlines)
     -> BoxFuture<'static, Result<Answer, Failed>>;
+}
+
+/// A lead, at once or after somebody was asked.
+pub enum Leading {
+    Now(Lead),
+    Asked(BoxFuture<'static, Lead>),
+}
+
+/// Which model a target leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lead {
+    /// Its name says it: an id, or an ARN with the id in it; or nobody can be asked.
+    Itself,
+    /// To models that its name does not say.
+    To(Arc<Targets>),
+    /// Somebody was asked, and could not say; why, in a few words without anything secret.
+    Nowhere(Arc<str>),
+}
+
+/// The models behind a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Targets {
+    /// Ids of models or system-defined inference profiles, at least one.
+    pub models: Vec<Arc<str>>,
+    pub billed: Billed,
+}
+
+/// How calls of a target are paid.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Billed {
+    /// As calls of its one model: an application inference profile.
+    AsModel,
+    /// As calls of the model that the answer names: a prompt router.
+    AsAnswered,
+    /// By the hour, whatever is called: provisioned throughput.
+    ByTime,
+}
+
+impl Lead {
+    /// The model whose prices hold, when that is known before the answer.
+    pub fn model(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::To(targets) if targets.billed == Billed::AsModel => targets.models.first(),
+            Self::To(_) | Self::Itself | Self::Nowhere(_) => None,
+        }
+    }
 }
 
 /// What is known of a provider without asking it.
@@ -54,6 +105,8 @@ pub struct Ask {
     pub sha256: [u8; 32],
     /// The model or profile that is called.
     pub target: Arc<str>,
+    /// The model that it leads to, which decides how bodies are read; the target itself when nothing is known.
+    pub model: Arc<str>,
     /// To be set just before anything is sent: a request that never left is not worth draining.
     pub sent: Arc<AtomicBool>,
 }
@@ -115,8 +168,11 @@ pub struct Metered {
     pub usage: Option<Usage>,
     /// The prompt's side, when a stream told it and broke before the rest.
     pub prompt: Option<Box<Usage>>,
-    /// The service tier it echoed; empty when none.
+    /// The service tier it echoed, empty when none; [`bedplate_core::record::OPTIMIZED`] for latency-optimised
+    /// inference.
     pub tier: String,
+    /// The model that a prompt router chose.
+    pub model: Option<String>,
     pub stop_reason: Option<String>,
     /// What that means for a cache.
     pub finish: Finish,

@@ -31,7 +31,7 @@ pub(crate) async fn reserve(composed: &mut Composed, record: &mut Record) -> Res
     if !composed.admitted.call.operation.metered() {
         return Ok(());
     }
-    let need = need(composed, &record.books().prices);
+    let need = need(composed, &record.prices());
     let p = &composed.admitted.principal;
     let who = Who {
         team: &p.team,
@@ -54,7 +54,7 @@ pub(crate) async fn reserve(composed: &mut Composed, record: &mut Record) -> Res
 fn need(composed: &Composed, prices: &PriceBook) -> Need {
     let call = &composed.admitted.call;
     let view = call.body.view();
-    let (model, region) = (&*composed.target, &*composed.provider.facts().region);
+    let (model, region) = (composed.priced(prices), &*composed.provider.facts().region);
     let bytes = call.body.content().len() as u64;
     // no tokeniser makes more tokens than there are bytes
     let prompt = bytes.saturating_add(ADDED);

@@ -1,6 +1,7 @@
 //! Written down once: to the ledger, then to the other sinks, in their order.
 
 pub(crate) mod record;
+pub(crate) mod used;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

@@ -157,6 +157,7 @@ pub(crate) fn answered(
         region: "us-east-1".into(),
         account: "123456789012".into(),
         target: model.into(),
+        model: None,
         tier: "default".into(),
         status: 200,
         upstream_request_id: Some(CallId::new(admitted_at, &dice.0).to_string()),
@@ -165,6 +166,7 @@ pub(crate) fn answered(
         usage: usage.clone(),
         basis: UsageBasis::Reported,
         price_version: "2026-11-20".into(),
+        price_basis: "default-region price".into(),
         cost: Cost::FREE,
         timings: AttemptTimings {
             connect: (dice.below(9) == 0).then_some(4_200),

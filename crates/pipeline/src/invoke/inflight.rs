@@ -16,17 +16,20 @@ use bedplate_core::record::Ending;
 
 use crate::invoke::deadline::{Deadlines, now};
 use crate::pipeline::Drain;
-use crate::provider::{Answer, AnswerBody, Failed, Flow, ProviderFacts};
+use crate::provider::{Answer, AnswerBody, Failed, Flow, Lead, ProviderFacts};
 use crate::settle::record::Record;
 
 /// What is known about an attempt while it runs.
 pub(crate) struct Attempting {
     pub(crate) provider: ProviderFacts,
     pub(crate) target: Arc<str>,
+    pub(crate) lead: Lead,
     pub(crate) began: Tick,
     pub(crate) operation: Operation,
     pub(crate) max_tokens: Option<u64>,
     pub(crate) body_bytes: u64,
+    /// The request asks for a guardrail.
+    pub(crate) guarded: bool,
     /// Whether anything has been sent.
     pub(crate) sent: Arc<AtomicBool>,
     pub(crate) deadlines: Deadlines,

@@ -15,12 +15,13 @@ use bedplate_core::record::{AttemptRow, AttemptTimings, CallRow, Ending, Outcome
 use bedplate_core::refusal::{Code, Refusal};
 use bedplate_core::usage::{Usage, UsageBasis};
 use bedplate_core::view::{Edits, Stamped};
-use bedplate_cost::Ask as PriceAsk;
+use bedplate_cost::PriceBook;
 
 use crate::budget::{Hold, Spent};
 use crate::call::Tags;
 use crate::invoke::inflight::Attempting;
 use crate::provider::{Answer, AnswerBody, Failed, Metered};
+use crate::settle::used::Used;
 use crate::settle::{Admission, Books};
 
 /// Written by the phases, read by nobody but the sinks. Dropped without being finished (a panic, a
@@ -153,6 +154,17 @@ impl Record {
         &self.books
     }
 
+    /// The prices of the moment at which the call was admitted.
+    pub(crate) fn prices(&self) -> PriceBook {
+        let at = self.outcome.as_ref().map(|o| o.call.admitted_at);
+        at.map_or_else(|| PriceBook::clone(&self.books.prices), |at| self.books.prices.on(at))
+    }
+
+    /// Somebody else was waited for since `began`.
+    pub(crate) fn waited(&mut self, began: Tick) {
+        self.waited += micros(self.tick().since(began));
+    }
+
     /// From now on the record settles this hold.
     pub(crate) fn holds(&mut self, hold: Hold) {
         self.hold = Some(hold);
@@ -279,16 +291,9 @@ impl Record {
             error: None,
             timings: AttemptTimings::default(),
         });
-        let Used { usage, basis, tier, all } = used;
-        let prices = &self.books.prices;
-        let (model, region) = (&*attempting.target, &*attempting.provider.region);
-        let cost = match basis {
-            UsageBasis::None | UsageBasis::Unmetered => Cost::FREE,
-            UsageBasis::Reported | UsageBasis::Estimated => {
-                prices.price(PriceAsk { model, region, tier: &tier, usage: &usage }).cost
-            }
-        };
-        let cost = if all { cost } else { Cost::Unknown(cost.priced()) };
+        let prices = self.prices();
+        let (cost, price_basis) = used.price(attempting, &prices);
+        let Used { usage, basis, tier, model, .. } = used;
         let mut timings = answered.timings;
         timings.total = micros(self.books.clock.tick().since(attempting.began));
         self.waited += timings.total;
@@ -304,6 +309,7 @@ impl Record {
             region: Arc::clone(&attempting.provider.region),
             account: Arc::clone(&attempting.provider.account),
             target: Arc::clone(&attempting.target),
+            model: model.map(Arc::from).or_else(|| attempting.lead.model().map(Arc::clone)),
             tier,
             status: answered.status,
             upstream_request_id: answered.request_id,
@@ -312,6 +318,7 @@ impl Record {
             usage,
             basis,
             price_version,
+            price_basis,
             cost,
             timings,
         });
@@ -362,57 +369,6 @@ impl Drop for Record {
             self.settle();
         }
     }
-}
-
-/// What an attempt used, as far as is known.
-struct Used {
-    usage: Usage,
-    basis: UsageBasis,
-    tier: String,
-    /// Whether there is nothing beyond it. If not, the cost is unknown.
-    all: bool,
-}
-
-impl Used {
-    /// Nothing was sent: nothing was used.
-    fn nothing() -> Self {
-        Self { usage: Usage::default(), basis: UsageBasis::None, tier: String::new(), all: true }
-    }
-
-    /// The request was sent and no answer came: it may have been worked on, and billed.
-    fn unheard(attempting: &Attempting) -> Self {
-        if !attempting.operation.metered() {
-            return Self::nothing();
-        }
-        let usage = estimate(attempting, &Metered::default());
-        Self { usage, basis: UsageBasis::Estimated, tier: String::new(), all: false }
-    }
-
-    /// An answer came. An error costs nothing; an answer that never said what it used is estimated.
-    fn heard(attempting: &Attempting, metered: Metered, failed: bool) -> Self {
-        let op = attempting.operation;
-        let (usage, basis) = match (&metered.usage, op.metered()) {
-            (Some(usage), _) => (usage.clone(), UsageBasis::Reported),
-            (None, true) if !failed => (estimate(attempting, &metered), UsageBasis::Estimated),
-            (None, false) if op.by_permission() && !failed => (Usage::default(), UsageBasis::Unmetered),
-            (None, _) => (Usage::default(), UsageBasis::None),
-        };
-        // of an answer in one piece it is not known how much of it is text: its cost is unknown
-        let guessed = basis == UsageBasis::Estimated && !op.streams();
-        Self { usage, basis, tier: metered.tier, all: basis != UsageBasis::Unmetered && !guessed }
-    }
-}
-
-/// Usage of an answer that never said it in full: the prompt as far as the stream told, else by its
-/// bytes; the output by the bytes that were seen, bounded by what was asked for. Four bytes a token is
-/// the customary rule for English.
-fn estimate(attempting: &Attempting, metered: &Metered) -> Usage {
-    let bound = attempting.max_tokens.unwrap_or(u64::MAX);
-    let prompt = match &metered.prompt {
-        Some(told) => Usage::clone(told),
-        None => Usage { input: attempting.body_bytes.div_ceil(4), ..Usage::default() },
-    };
-    Usage { output: metered.output_bytes.div_ceil(4).min(bound), ..prompt }
 }
 
 fn micros(d: std::time::Duration) -> u64 {

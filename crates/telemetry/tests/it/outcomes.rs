@@ -64,6 +64,7 @@ pub(crate) fn answered() -> Outcome {
             region: "us-east-1".into(),
             account: "123456789012".into(),
             target: MODEL.into(),
+            model: None,
             tier: "default".into(),
             status: 200,
             upstream_request_id: Some("7c9e0000-1111-4222-8333-444455556666".into()),
@@ -72,6 +73,7 @@ pub(crate) fn answered() -> Outcome {
             usage,
             basis: UsageBasis::Reported,
             price_version: "2026-11-22".into(),
+            price_basis: "default-region price".into(),
             cost,
             timings: AttemptTimings {
                 connect: None,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bedplate_core::call::{Headers, Operation};
 use bedplate_core::content::Content;
+use bedplate_core::record::OPTIMIZED;
 use bedplate_core::refusal::Code;
 use bedplate_pipeline::{Answer, AnswerBody, Metered};
 use bedplate_wire::bedrock::{Family, cache};
@@ -21,7 +22,8 @@ use crate::pool::Lease;
 /// What was asked, as far as reading the answer needs it.
 pub(super) struct Asked {
     pub(super) operation: Operation,
-    pub(super) target: Arc<str>,
+    /// The model behind the target, which decides how bodies are read.
+    pub(super) model: Arc<str>,
     pub(super) body_len: usize,
     /// The request's first slice: what is priced by what was asked is read from it.
     pub(super) body: Option<Bytes>,
@@ -38,7 +40,7 @@ pub(super) async fn read(
 ) -> Result<Answer, (Code, String)> {
     let (parts, body) = response.into_parts();
     let status = parts.status.as_u16();
-    let family = Family::of(&asked.target);
+    let family = Family::of(&asked.model);
     let request_id = request_id(&parts.headers);
     let mut headers = end_to_end(&parts.headers);
     let host = if asked.operation.is_catalogue() { Host::Control } else { Host::Runtime };
@@ -102,10 +104,17 @@ fn metered(asked: &Asked, family: Family, headers: &Headers, bytes: &[u8]) -> Me
 /// The same facts in the pipeline's words.
 pub(super) fn convert(m: usage::Metered, family: Family) -> Metered {
     let finish = cache::finish(family, m.stop_reason.as_deref());
+    let tier = m.tier.unwrap_or_default();
+    let tier = match (m.latency.as_deref(), &*tier) {
+        (Some(OPTIMIZED), "" | "default") => OPTIMIZED.to_owned(),
+        (Some(OPTIMIZED), _) => format!("{tier}, {OPTIMIZED}"),
+        _ => tier,
+    };
     Metered {
         usage: m.usage,
         prompt: m.prompt.map(Box::new),
-        tier: m.tier.unwrap_or_default(),
+        tier,
+        model: m.model,
         stop_reason: m.stop_reason,
         finish,
         latency_ms: m.latency_ms,

@@ -49,7 +49,7 @@ impl Attempt {
         let body_len = ask.body.iter().map(bytes::Bytes::len).sum();
         let asked = answer::Asked {
             operation: ask.operation,
-            target: Arc::clone(&ask.target),
+            model: Arc::clone(&ask.model),
             body_len,
             body: ask.body.first().cloned(),
         };

@@ -29,6 +29,10 @@ pub struct Metered {
     pub prompt: Option<Usage>,
     /// The service tier that served: `default`, `flex`, `priority`, `reserved`.
     pub tier: Option<String>,
+    /// `performanceConfig.latency` as it was served: `standard`, `optimized`.
+    pub latency: Option<String>,
+    /// The model that a prompt router chose: an id or an ARN.
+    pub model: Option<String>,
     pub stop_reason: Option<String>,
     /// What the upstream says it took, in milliseconds.
     pub latency_ms: Option<u64>,

@@ -44,7 +44,7 @@ pub fn read(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal>
         | Operation::InvokeGuardrailChecks
         | Operation::StartAsyncInvoke => {
             members(body, OTHERS)?;
-            Ok(Box::new(Body { max_tokens: None, metadata: Metadata::Nowhere, output: None }))
+            Ok(Box::new(Body { max_tokens: None, metadata: Metadata::Nowhere, output: None, guarded: false }))
         }
         Operation::ListFoundationModels
         | Operation::GetFoundationModel
@@ -53,7 +53,7 @@ pub fn read(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal>
         | Operation::GetAsyncInvoke
         | Operation::ListAsyncInvokes
         | Operation::InvokeModelWithBidirectionalStream => {
-            Ok(Box::new(Body { max_tokens: None, metadata: Metadata::Nowhere, output: None }))
+            Ok(Box::new(Body { max_tokens: None, metadata: Metadata::Nowhere, output: None, guarded: false }))
         }
     }
 }
@@ -82,6 +82,8 @@ struct Body {
     max_tokens: Option<u64>,
     metadata: Metadata,
     output: Option<Output>,
+    /// `guardrailConfig` stands in it.
+    guarded: bool,
 }
 
 /// Where request metadata goes.
@@ -95,6 +97,10 @@ enum Metadata {
 impl View for Body {
     fn max_tokens(&self) -> Option<u64> {
         self.max_tokens
+    }
+
+    fn guarded(&self) -> bool {
+        self.guarded
     }
 
     fn bound_output(&self, tokens: u64, edits: &mut Edits) -> bool {
@@ -121,13 +127,14 @@ fn converse(body: &Content) -> Result<Box<dyn View>, Refusal> {
     let tail = text.trim_ascii_end().len() - 1;
     let member = Member { body: body.clone(), value, tail, empty: picked.empty };
     let output = Some(Output::converse(body));
-    Ok(Box::new(Body { max_tokens, metadata: Metadata::Member(member), output }))
+    let guarded = picked.text(5).is_some();
+    Ok(Box::new(Body { max_tokens, metadata: Metadata::Member(member), output, guarded }))
 }
 
 fn invoke(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal> {
     let metadata = Metadata::Header(Header::new(asked.metadata));
     if !asked.content_type.is_none_or(is_json) {
-        return Ok(Box::new(Body { max_tokens: None, metadata, output: None }));
+        return Ok(Box::new(Body { max_tokens: None, metadata, output: None, guarded: false }));
     }
     let (_, picked) = members(body, limits::NATIVE)?;
     let mut max_tokens = None;
@@ -148,7 +155,8 @@ fn invoke(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal> {
             _ => {}
         }
     }
-    Ok(Box::new(Body { max_tokens, metadata, output: Output::native(asked.family, body) }))
+    let output = Output::native(asked.family, body);
+    Ok(Box::new(Body { max_tokens, metadata, output, guarded: false }))
 }
 
 fn is_json(content_type: &[u8]) -> bool {

@@ -91,6 +91,7 @@ fn counts(name: &[u8]) -> bool {
         b"usage"
             | b"metadata"
             | b"amazon-bedrock-invocationMetrics"
+            | b"amazon-bedrock-trace"
             | b"prompt_token_count"
             | b"inputTextTokenCount"
             | b"totalOutputTextTokenCount"

@@ -48,9 +48,9 @@ impl Meter {
         Self { operation, family, tally: Tally::default(), output_bytes: 0, native: Vec::new() }
     }
 
-    /// Hears the headers that came before the stream: the tier is said there for native streams.
+    /// Hears the headers that came before the stream: tier and latency are said there for native streams.
     pub fn headers(&mut self, headers: &Headers) {
-        self.tally.tier = headers.text("x-amzn-bedrock-service-tier").map(str::to_owned);
+        self.tally.served(headers);
     }
 
     /// Hears one frame.

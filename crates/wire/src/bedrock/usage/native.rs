@@ -24,6 +24,7 @@ const NAMES: &[&str] = &[
     "metadata",                         // 15: Nova chunks
     "messageStop",                      // 16: Nova chunks
     "finishReason",                     // 17: TwelveLabs
+    "amazon-bedrock-trace",             // 18: what guardrails used
 ];
 
 /// Reads what a native object says into `tally`.
@@ -61,6 +62,9 @@ pub(super) fn read(text: &str, tally: &mut Tally) {
     tally.complete |= [2, 5].iter().any(|p| picked.text(*p).is_some()) && tally.counts.output.is_some();
     if let Some(metadata) = picked.text(15).filter(|t| t.starts_with('{')) {
         tally.converse(metadata);
+    }
+    if let Some(trace) = picked.text(18).filter(|t| t.starts_with('{')) {
+        tally.trace(trace);
     }
     if let Some(metrics) = picked.text(1) {
         tally.metrics(metrics);

@@ -43,6 +43,10 @@ pub(super) struct Tally {
     pub(super) counts: Counts,
     pub(super) units: Vec<(Unit, u64)>,
     pub(super) tier: Option<String>,
+    /// `performanceConfig.latency`.
+    pub(super) latency: Option<String>,
+    /// The model that a prompt router chose.
+    pub(super) model: Option<String>,
     pub(super) stop_reason: Option<String>,
     pub(super) latency_ms: Option<u64>,
     /// A number was said that cannot be: the usage is unknown.
@@ -79,7 +83,8 @@ impl Tally {
 
     /// Reads a whole Converse answer, or a `metadata` event.
     pub(super) fn converse(&mut self, text: &str) {
-        const NAMES: &[&str] = &["usage", "metrics", "stopReason", "serviceTier", "trace"];
+        const NAMES: &[&str] =
+            &["usage", "metrics", "stopReason", "serviceTier", "trace", "performanceConfig"];
         let Ok(picked) = json::pick(text, NAMES) else { return };
         if let Some(usage) = picked.text(0) {
             self.usage(usage);
@@ -91,14 +96,25 @@ impl Tally {
         self.latency_ms = inside(1, "latencyMs").and_then(counts::number).or(self.latency_ms);
         self.stop_reason = picked.text(2).and_then(owned).or(self.stop_reason.take());
         self.tier = inside(3, "type").and_then(owned).or(self.tier.take());
-        if let Some(units) = picked.text(4).and_then(guardrail::traced) {
+        self.latency = inside(5, "latency").and_then(owned).or(self.latency.take());
+        if let Some(trace) = picked.text(4) {
+            self.trace(trace);
+        }
+    }
+
+    /// Takes over a `trace`: what guardrails used, and which model a prompt router chose.
+    pub(super) fn trace(&mut self, text: &str) {
+        if let Some(units) = guardrail::traced(text) {
             self.units = units;
         }
+        let router = json::pick(text, &["promptRouter"]).ok().and_then(|picked| picked.text(0));
+        let model = router.and_then(|router| json::pick(router, &["invokedModelId"]).ok()?.text(0));
+        self.model = model.and_then(name).or(self.model.take());
     }
 
     /// Takes over the counts that InvokeModel's answer has in its headers, where the body told none.
     pub(super) fn headers(&mut self, headers: &Headers) {
-        self.tier = headers.text("x-amzn-bedrock-service-tier").map(str::to_owned).or(self.tier.take());
+        self.served(headers);
         let mut number = |name| match headers.text(name).map(str::trim) {
             None => None,
             Some(text) => {
@@ -119,6 +135,13 @@ impl Tally {
         self.latency_ms = latency.or(self.latency_ms);
     }
 
+    /// Takes over how a native call was served, which its headers say.
+    pub(super) fn served(&mut self, headers: &Headers) {
+        let said = |name| headers.text(name).map(str::to_owned);
+        self.tier = said("x-amzn-bedrock-service-tier").or(self.tier.take());
+        self.latency = said("x-amzn-bedrock-performanceconfig-latency").or(self.latency.take());
+    }
+
     /// The sum. With `cached_within` the input count may hold the cached tokens, as the streams of
     /// OpenAI's models do.
     pub(super) fn metered(self, cached_within: bool) -> Metered {
@@ -132,6 +155,8 @@ impl Tally {
             prompt: if usage.is_none() { prompt } else { None },
             usage: usage.map(|u| Usage { units: self.units, ..u }).or(units_only),
             tier: self.tier,
+            latency: self.latency,
+            model: self.model,
             stop_reason: self.stop_reason,
             latency_ms: self.latency_ms,
             output_bytes: 0,
@@ -164,4 +189,9 @@ impl Tally {
 /// A string, copied; the longest stop reasons have some thirty characters.
 pub(super) fn owned(text: &str) -> Option<String> {
     json::string(text).filter(|s| s.len() <= 256).map(|s| s.into_owned())
+}
+
+/// A model's name, which may be a long ARN.
+fn name(text: &str) -> Option<String> {
+    json::string(text).filter(|s| s.len() <= 2_048).map(|s| s.into_owned())
 }

@@ -1,0 +1,66 @@
+//! What an ARN leads to, before it is priced and checked.
+
+use std::sync::Arc;
+
+use bedplate_core::refusal::Refusal;
+use bedplate_cost::{PriceBook, named};
+
+use crate::admit::{Admitted, model_not_allowed, names_a_model};
+use crate::compose::Composed;
+use crate::provider::{Lead, Leading, Provider};
+use crate::settle::record::Record;
+
+/// Finds the model behind the target, and refuses what the key may not call. Only the first call of an application
+/// inference profile waits for an answer.
+///
+/// # Errors
+/// `BP1101` when neither the name nor what it leads to is on the key's list.
+pub(super) async fn lead(
+    admitted: &Admitted,
+    provider: &Arc<dyn Provider>,
+    record: &mut Record,
+) -> Result<Lead, Refusal> {
+    let call = &admitted.call;
+    if !names_a_model(call.operation) {
+        return Ok(Lead::Itself);
+    }
+    let lead = match Arc::clone(provider).lead(&call.name) {
+        Leading::Now(lead) => lead,
+        Leading::Asked(asked) => {
+            let began = record.tick();
+            let lead = asked.await;
+            record.waited(began);
+            lead
+        }
+    };
+    let allowed = |name: &str| call.key.allows_model(name);
+    let behind = match &lead {
+        Lead::Itself => named(&call.name).is_some_and(allowed),
+        // of several it is not known which will answer
+        Lead::To(targets) => !targets.models.is_empty() && targets.models.iter().all(|model| allowed(model)),
+        Lead::Nowhere(_) => false,
+    };
+    if behind || allowed(&call.name) {
+        return Ok(lead);
+    }
+    let refusal = model_not_allowed(call);
+    Err(match &lead {
+        Lead::Nowhere(why) => refusal.because(why),
+        Lead::Itself | Lead::To(_) => refusal,
+    })
+}
+
+impl Composed {
+    /// The name that prices are looked up by. A row of the target's own stands over those of its model.
+    pub(crate) fn priced(&self, prices: &PriceBook) -> &str {
+        priced(&self.target, &self.lead, prices)
+    }
+}
+
+/// The name that prices of a target are looked up by.
+pub(crate) fn priced<'a>(target: &'a str, lead: &'a Lead, prices: &PriceBook) -> &'a str {
+    match lead.model() {
+        Some(model) if prices.entry(target).is_none() => model,
+        _ => target,
+    }
+}
