@@ -6,6 +6,7 @@ mod exchange;
 mod flow;
 mod headers;
 mod probe;
+mod profiles;
 mod sign;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use bedplate_core::BoxFuture;
 use bedplate_core::clock::Clock;
 use bedplate_core::secret::Secret;
 use bedplate_core::setting::SecretRef;
-use bedplate_pipeline::{Answer, Ask, Deadlines, Failed, Provider, ProviderFacts};
+use bedplate_pipeline::{Answer, Ask, Deadlines, Failed, Leading, Provider, ProviderFacts};
 use http::Uri;
 use http::uri::Authority;
 
@@ -24,6 +25,7 @@ use crate::pool::Pool;
 use crate::roots::roots;
 use credentials::Credentials;
 pub use probe::{Logging, Probe};
+use profiles::Leads;
 use sign::Signer;
 
 /// The provider of one `[[provider]]` section.
@@ -33,6 +35,8 @@ pub struct Bedrock {
     runtime: Host,
     control: Host,
     auth: Auth,
+    /// What ARNs lead to.
+    leads: Arc<Leads>,
 }
 
 /// One of Bedrock's services.
@@ -81,6 +85,7 @@ impl Config {
             runtime: host(&runtime)?,
             control: host(&control)?,
             auth,
+            leads: Leads::new(Arc::clone(clock)),
         }))
     }
 
@@ -136,6 +141,10 @@ impl Bedrock {
 impl Provider for Bedrock {
     fn facts(&self) -> &ProviderFacts {
         &self.facts
+    }
+
+    fn lead(self: Arc<Self>, target: &str) -> Leading {
+        profiles::lead(self, target)
     }
 
     fn attempt(

@@ -11,6 +11,7 @@ use http::header::{DATE, HOST, HeaderValue};
 use http::{Method, Request, Uri};
 use http_body_util::{BodyExt, Limited};
 
+use super::headers::error_name;
 use super::{Auth, Bedrock, Host};
 use crate::pool::Slices;
 
@@ -64,7 +65,7 @@ impl Bedrock {
     }
 
     /// A signed `GET` of the catalogue's service.
-    async fn get(&self, path: &str) -> Result<Got, String> {
+    pub(super) async fn get(&self, path: &str) -> Result<Got, String> {
         let mut request = Request::new(Slices::new(Vec::new()));
         *request.method_mut() = Method::GET;
         *request.uri_mut() =
@@ -84,20 +85,25 @@ impl Bedrock {
         let mut lease = self.control.pool.connect().await.map_err(|e| e.to_string())?;
         let response = lease.send(request).await.map_err(|lost| lost.error.to_string())?;
         let date = response.headers().get(DATE).and_then(|v| v.to_str().ok()).and_then(parse_http_date);
-        let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), 1 << 20).collect().await.map_err(|e| e.to_string())?;
-        Ok(Got { status, date, body: body.to_bytes() })
+        let (head, body) = response.into_parts();
+        let status = head.status.as_u16();
+        let body = Limited::new(body, 1 << 20).collect().await.map_err(|e| e.to_string())?;
+        let body = body.to_bytes();
+        let error = if status >= 400 { error_name(&head.headers, &body) } else { None };
+        Ok(Got { status, date, error, body })
     }
 }
 
-struct Got {
-    status: u16,
+pub(super) struct Got {
+    pub(super) status: u16,
     date: Option<Timestamp>,
-    body: Bytes,
+    /// AWS's name of an error.
+    pub(super) error: Option<String>,
+    pub(super) body: Bytes,
 }
 
 impl Got {
-    fn message(&self) -> String {
+    pub(super) fn message(&self) -> String {
         #[derive(serde::Deserialize)]
         struct Said {
             #[serde(alias = "Message")]
