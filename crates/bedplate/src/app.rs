@@ -106,7 +106,8 @@ impl App {
         let telemetry = settings.telemetry(&project.dir);
         let telemetry = telemetry.build(env!("CARGO_PKG_VERSION"), &clock, &ids).map_err(Failure::usage)?;
         let telemetry = Arc::new(telemetry);
-        let terms = settings.budgets.build(settings.store.deadline.0).map_err(|(_, said)| Failure::usage(said))?;
+        let terms =
+            settings.budgets.build(settings.store.deadline.0).map_err(|(_, said)| Failure::usage(said))?;
         let escrow = Arc::clone(&ledger) as Arc<dyn bedplate_core::ports::Budgets>;
         let purses = Purses::new(Arc::clone(&escrow), Arc::clone(&clock), budgets::node(&*ids), terms);
         let in_force = Arc::new(InForce::new(purses, escrow));

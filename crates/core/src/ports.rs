@@ -164,6 +164,11 @@ pub trait Ledger: Keys + Calls + Budgets {
     /// Which schema version the database has.
     async fn schema_version(&self) -> Result<i64, StoreError>;
 
+    /// Work that needs doing beside the calls; to be called about once a second by a process that writes much.
+    async fn tend(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// What kind it is, for people: `sqlite .bedplate/bedplate.db`, `postgres db.example:5432/bedplate`.
     fn describe(&self) -> String;
 

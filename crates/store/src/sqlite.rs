@@ -3,6 +3,7 @@
 mod append;
 mod budgets;
 mod calls;
+mod checkpoint;
 mod keys;
 mod migrate;
 mod slices;
@@ -16,6 +17,7 @@ use bedplate_core::ports::{Ledger, StoreError};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, SqlitePool};
 
+use self::checkpoint::{BACKSTOP, Checkpoints};
 use crate::Config;
 use crate::fault::within;
 
@@ -29,6 +31,7 @@ const PAGE: u32 = 16_384;
 pub(crate) struct Sqlite {
     writer: SqlitePool,
     readers: SqlitePool,
+    checkpoints: Checkpoints,
     deadline: Duration,
     /// As it was configured, for people.
     name: PathBuf,
@@ -54,12 +57,14 @@ impl Sqlite {
             .synchronous(synchronous)
             .busy_timeout(deadline)
             .pragma("temp_store", "memory")
+            .pragma("wal_autocheckpoint", BACKSTOP)
             // the statement of a batch is many pages long
             .disable_statement_logging();
         let pool = |n| SqlitePoolOptions::new().max_connections(n).acquire_timeout(deadline);
         let writer = pool(1).max_lifetime(None).idle_timeout(None).connect_lazy_with(options.clone());
+        let checkpoints = Checkpoints::new(options.clone());
         let readers = pool(config.connections.min(16)).connect_lazy_with(options.read_only(true));
-        let ledger = Self { writer, readers, deadline, name: name.to_owned() };
+        let ledger = Self { writer, readers, checkpoints, deadline, name: name.to_owned() };
         within(deadline, ledger.check_version()).await??;
         ledger.migrate(clock).await?;
         Ok(ledger)
@@ -98,12 +103,17 @@ impl Ledger for Sqlite {
         within(self.deadline, read).await
     }
 
+    async fn tend(&self) -> Result<(), StoreError> {
+        self.checkpoints.tend().await
+    }
+
     fn describe(&self) -> String {
         format!("sqlite {}", self.name.display())
     }
 
     async fn close(&self) {
         self.readers.close().await;
+        self.checkpoints.close().await;
         self.writer.close().await;
     }
 }

@@ -41,7 +41,8 @@ const HEALTH: Duration = Duration::from_secs(1);
 
 impl Background {
     pub(super) fn start(parts: Parts) -> Self {
-        let Parts { runtime, gateway, keymaker, reload, ledger, journal, metrics, store, clock, budgets } = parts;
+        let Parts { runtime, gateway, keymaker, reload, ledger, journal, metrics, store, clock, budgets } =
+            parts;
         let keys = {
             let keyring = Arc::clone(&gateway.keyring);
             runtime.spawn(async move {
@@ -83,6 +84,17 @@ impl Background {
                 tokio::time::sleep(HEALTH).await;
             }
         });
+        let tending = {
+            let ledger = Arc::clone(&ledger);
+            runtime.spawn(async move {
+                loop {
+                    tokio::time::sleep(HEALTH).await;
+                    if let Err(e) = ledger.tend().await {
+                        tracing::debug!("the ledger could not be tended: {e}");
+                    }
+                }
+            })
+        };
         let retention = {
             let calls = Arc::clone(&ledger) as Arc<dyn Calls>;
             runtime.spawn(async move { store.sweep(calls, clock).await })
@@ -108,7 +120,11 @@ impl Background {
                 failing = round.is_err();
             }
         });
-        Self([keys, files, sweep, health, retention, made, slices].map(|task| task.abort_handle()).into())
+        Self(
+            [keys, files, sweep, health, tending, retention, made, slices]
+                .map(|task| task.abort_handle())
+                .into(),
+        )
     }
 
     pub(super) fn stop(self) {

@@ -80,7 +80,8 @@ impl Reload {
     /// # Errors
     /// Says what is wrong with them.
     pub(super) async fn start(parts: Parts) -> Result<(Self, Snapshot), String> {
-        let Parts { source, settings, prints, providers, certificates, journal, clock, sinks, budgets } = parts;
+        let Parts { source, settings, prints, providers, certificates, journal, clock, sinks, budgets } =
+            parts;
         let status = Status::new(certificates.is_some(), clock.now());
         let in_file = prints.has(&source.project.config());
         let seen = Seen { tried: prints.clone(), last: prints.clone(), in_file };

@@ -32,7 +32,10 @@ impl Settings {
             found.add(&[&format!("cloudwatch.{key}")], said);
         }
         for (n, bad) in bedplate_cost::budget::all(&self.budget).err().unwrap_or_default() {
-            found.add(&[&format!("budget.{n}.{}", bad.member)], format!("`[[budget]]` `{}`: {}", bad.name, bad.said));
+            found.add(
+                &[&format!("budget.{n}.{}", bad.member)],
+                format!("`[[budget]]` `{}`: {}", bad.name, bad.said),
+            );
         }
         if let Err((member, said)) = self.budgets.build(self.store.deadline.0) {
             found.add(&[&format!("budgets.{member}")], said);

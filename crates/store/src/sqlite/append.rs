@@ -57,6 +57,7 @@ impl Sqlite {
         add_charges(&mut tx, &charges(new.iter().map(|o| &o.call))).await?;
         tx.commit().await?;
         lease.keep();
+        self.checkpoints.wrote(new.len());
         Ok(true)
     }
 }

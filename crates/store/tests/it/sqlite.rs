@@ -102,3 +102,19 @@ async fn questions_use_an_index() {
     pool.close().await;
     bed.end().await;
 }
+
+#[tokio::test]
+async fn tending_moves_the_log_into_the_file() {
+    let bed = Bed::sqlite().await;
+    let ids = SeededIds::new(1);
+    let size = || std::fs::metadata(bed.file()).unwrap().len();
+    let rows = |n: usize| shared((0..n).map(|_| answered(&ids, at("2026-11-22T12:00:00Z"))));
+    bed.ledger.append(&rows(1_000)).await.unwrap();
+    let before = size();
+    bed.ledger.tend().await.unwrap();
+    assert_eq!(size(), before, "so few rows are not worth while");
+    bed.ledger.append(&rows(4_000)).await.unwrap();
+    assert_eq!(size(), before, "the writer does not do it itself");
+    bed.ledger.tend().await.unwrap();
+    assert!(size() > before + 2_000_000, "{} then {}", before, size());
+}
