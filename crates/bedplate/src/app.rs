@@ -4,6 +4,7 @@ mod background;
 pub(crate) mod budgets;
 mod environment;
 mod health;
+mod notices;
 mod prints;
 mod providers;
 mod reload;
@@ -23,6 +24,7 @@ use bedplate_core::ports::{Ledger, Sink};
 use bedplate_core::secret::Secret;
 use bedplate_gateway::tls::Certificates;
 use bedplate_gateway::{Gateway, Server};
+use bedplate_notify::Notifier;
 use bedplate_pipeline::Keyring;
 use bedplate_pipeline::budget::Purses;
 use bedplate_seal::MasterKey;
@@ -36,6 +38,7 @@ use crate::settings::Settings;
 
 use budgets::InForce;
 pub(crate) use environment::{region as environment_region, with_proxy};
+pub(crate) use notices::folder as notices_folder;
 use providers::Providers;
 use reload::Reload;
 pub(crate) use source::Source;
@@ -57,6 +60,7 @@ pub(crate) struct App {
     telemetry: Arc<Telemetry>,
     reload: Arc<Reload>,
     background: background::Background,
+    notices: Arc<Notifier>,
     budgets: Arc<InForce>,
     lock: Lock,
 }
@@ -112,6 +116,7 @@ impl App {
         let purses = Purses::new(Arc::clone(&escrow), Arc::clone(&clock), budgets::node(&*ids), terms);
         let in_force = Arc::new(InForce::new(purses, escrow));
         in_force.take_changed().await?;
+        let notices = notices::start(&project, &settings, &clock, &ids)?;
         let live = Live::new(Arc::clone(&clock));
         let mut sinks = telemetry.sinks();
         sinks.push(Arc::clone(&live) as Arc<dyn Sink>);
@@ -158,7 +163,8 @@ impl App {
         });
         let metrics = {
             let (metrics, reload) = (Arc::clone(&telemetry.metrics), Arc::clone(&reload));
-            move || page(&metrics.render(), &reload.metrics())
+            let notices = Arc::clone(&notices);
+            move || page(&metrics.render(), &(reload.metrics() + &notices.metrics()))
         };
         let parts = bedplate_control::Parts {
             ledger: Arc::clone(&ledger),
@@ -186,6 +192,7 @@ impl App {
             telemetry,
             reload,
             background,
+            notices,
             budgets: in_force,
             lock,
         })
@@ -226,7 +233,9 @@ impl App {
 
     /// Stops accepting, lets calls end within `bound`, writes what is pending.
     pub(crate) async fn drain(self, bound: Duration) {
-        let Self { server, journal, telemetry, ledger, background, budgets, control, health, .. } = self;
+        let Self {
+            server, journal, telemetry, ledger, background, notices, budgets, control, health, ..
+        } = self;
         health.draining.store(true, Ordering::Relaxed);
         let drained = tokio::task::spawn_blocking(move || server.drain(bound));
         let _ = drained.await;
@@ -237,7 +246,10 @@ impl App {
         if let Err(e) = budgets.purses.close().await {
             tracing::error!("what was drawn of budgets and not spent could not be given back: {e}");
         }
+        let sent = tokio::task::spawn_blocking(move || notices.close(Duration::from_secs(5)));
         let late = tokio::task::spawn_blocking(move || telemetry.close(Duration::from_secs(5))).await;
+        // what is not sent says so itself, and stays in its journal
+        let _ = sent.await;
         for sink in late.unwrap_or_default() {
             tracing::warn!("the sink `{sink}` did not write all it had within 5 s");
         }

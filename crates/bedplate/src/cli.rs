@@ -48,6 +48,9 @@ enum Command {
     /// Look at calls
     #[command(subcommand)]
     Calls(CallsCommand),
+    /// Try whether notices arrive; look after those that did not
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Say every problem of the configuration, with its place
     Check(ProjectArgs),
     /// Probe the deployment: ledger, credentials, endpoints, clock; say what to fix
@@ -233,6 +236,39 @@ pub(crate) enum CallsCommand {
     },
 }
 
+/// `bedplate notify`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum NotifyCommand {
+    /// Send a notice to each target, once, and say what came of it
+    #[command(after_help = "Examples:\n  bedplate notify test\n  bedplate notify test ops --format json")]
+    Test {
+        /// The target, by its name in bedplate.toml; default: all
+        name: Option<String>,
+        #[command(flatten)]
+        project: ProjectArgs,
+    },
+    /// Notices that were given up
+    #[command(subcommand)]
+    Dead(DeadCommand),
+}
+
+/// `bedplate notify dead`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum DeadCommand {
+    /// List them, oldest first
+    List(ProjectArgs),
+    /// Send them once more; those that arrive are taken out of the list
+    Retry {
+        /// The notice: ntc_…; default: all
+        id: Option<String>,
+        /// Only to this target
+        #[arg(long, value_name = "NAME")]
+        target: Option<String>,
+        #[command(flatten)]
+        project: ProjectArgs,
+    },
+}
+
 /// `bedplate config`.
 #[derive(Subcommand, Debug)]
 pub(crate) enum ConfigCommand {
@@ -273,6 +309,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Run(args) => commands::run::run(args),
         Command::Key(command) => commands::key::run(command),
         Command::Calls(command) => commands::calls::run(command),
+        Command::Notify(command) => commands::notify::run(command),
         Command::Check(args) => commands::check::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Explain { code, format } => commands::explain::run(&code, format),

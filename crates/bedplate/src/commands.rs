@@ -6,6 +6,7 @@ pub(crate) mod conformance;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod key;
+pub(crate) mod notify;
 pub(crate) mod reference;
 pub(crate) mod run;
 pub(crate) mod schema;

@@ -12,6 +12,7 @@ use bedplate_cost::PriceBook;
 use bedplate_cost::budget::BudgetConfig;
 use bedplate_gateway::tls;
 use bedplate_gateway::{Auth, Limits};
+use bedplate_notify::config::Config as NotifyConfig;
 use bedplate_pipeline::{BudgetsConfig, DrainConfig, OperationsConfig, TimeoutConfig};
 use bedplate_telemetry::LogConfig;
 use bedplate_telemetry::call_log::Calls;
@@ -50,6 +51,7 @@ pub(crate) struct Settings {
     pub(crate) emf: EmfConfig,
     pub(crate) cloudwatch: CloudWatchConfig,
     pub(crate) traces: TracesConfig,
+    pub(crate) notify: Vec<NotifyConfig>,
     pub(crate) sim: bedplate_sim::Config,
 }
 
@@ -222,7 +224,7 @@ mod tests {
     #[test]
     fn paths_are_relative_to_the_project() {
         let folder = tempfile::tempdir().unwrap();
-        let text = "[store]\nledger = { postgres = { file = \"url\" } }\n[[provider]]\nname = \"a\"\nkind = \"bedrock\"\nca_file = \"ca.pem\"\nbearer = { file = \"bearer\" }\n[traces]\nca_file = \"/etc/ca.pem\"\nheaders = { a = { file = \"h\" }, b = { env = \"B\" } }\n[sim]\nbearer_tokens = [{ file = \"t\" }]\ncredentials = [{ access_key_id = \"A\", secret_access_key = { file = \"s\" } }]\n";
+        let text = "[store]\nledger = { postgres = { file = \"url\" } }\n[[provider]]\nname = \"a\"\nkind = \"bedrock\"\nca_file = \"ca.pem\"\nbearer = { file = \"bearer\" }\n[traces]\nca_file = \"/etc/ca.pem\"\nheaders = { a = { file = \"h\" }, b = { env = \"B\" } }\n[[notify]]\nname = \"n\"\nkind = \"webhook\"\nurl = \"https://h.example\"\nsecret = { file = \"w\" }\nca_file = \"ca.pem\"\n[sim]\nbearer_tokens = [{ file = \"t\" }]\ncredentials = [{ access_key_id = \"A\", secret_access_key = { file = \"s\" } }]\n";
         std::fs::write(folder.path().join("bedplate.toml"), text).unwrap();
         let project = Project::open(folder.path()).unwrap();
         let s = Settings::load(&project).unwrap();
@@ -233,6 +235,10 @@ mod tests {
         assert_eq!(s.traces.ca_file, Some("/etc/ca.pem".into()));
         assert_eq!(s.traces.headers["a"], file("h"));
         assert_eq!(s.traces.headers["b"], SecretRef::Env("B".into()));
+        assert_eq!(
+            (&s.notify[0].secret, &s.notify[0].ca_file),
+            (&Some(file("w")), &Some(project.dir.join("ca.pem")))
+        );
         assert_eq!(s.sim.bearer_tokens, [file("t")]);
         assert_eq!(s.sim.credentials[0].secret_access_key, file("s"));
     }
@@ -240,14 +246,14 @@ mod tests {
     #[test]
     fn every_file_that_is_named_is_watched_also_when_the_rest_is_bad() {
         let folder = tempfile::tempdir().unwrap();
-        let text = "[prices]\noverrides = \"file-1\"\n[store]\nledger = { postgres = { file = \"file-2\" } }\n[[provider]]\nname = \"a\"\nkind = \"bedrock\"\nca_file = \"file-3\"\nbearer = { file = \"file-4\" }\nproxy_login = { file = \"file-9\" }\n[traces]\nca_file = \"/etc/file-5\"\nheaders = { a = { file = \"file-6\" }, b = { env = \"B\" } }\n[sim]\nbearer_tokens = [{ file = \"file-7\" }]\ncredentials = [{ access_key_id = \"A\", secret_access_key = { file = \"file-8\" } }]\n[nonsense]\n";
+        let text = "[prices]\noverrides = \"file-1\"\n[store]\nledger = { postgres = { file = \"file-2\" } }\n[[provider]]\nname = \"a\"\nkind = \"bedrock\"\nca_file = \"file-3\"\nbearer = { file = \"file-4\" }\nproxy_login = { file = \"file-9\" }\n[traces]\nca_file = \"/etc/file-5\"\nheaders = { a = { file = \"file-6\" }, b = { env = \"B\" } }\n[sim]\nbearer_tokens = [{ file = \"file-7\" }]\ncredentials = [{ access_key_id = \"A\", secret_access_key = { file = \"file-8\" } }]\n[[notify]]\nname = \"n\"\nkind = \"log\"\nca_file = \"file-10\"\nsecret = { file = \"file-11\" }\nurl_from = { file = \"file-12\" }\npassword = { file = \"file-13\" }\nheaders = { a = { file = \"file-14\" } }\n[nonsense]\n";
         std::fs::write(folder.path().join("bedplate.toml"), text).unwrap();
         let project = Project::open(folder.path()).unwrap();
         assert!(Settings::load(&project).is_err());
         let mut names: Vec<String> =
             Settings::named_files(&project).iter().map(|f| f.path.display().to_string()).collect();
-        names.sort_by_key(|name| name.rsplit('-').next().map(str::to_owned));
-        let expected: Vec<String> = (1..=9)
+        names.sort_by_key(|name| name.rsplit('-').next().and_then(|n| n.parse::<u32>().ok()));
+        let expected: Vec<String> = (1..=14)
             .map(|n| match n {
                 5 => "/etc/file-5".to_owned(),
                 n => project.dir.join(format!("file-{n}")).display().to_string(),

@@ -44,6 +44,10 @@ impl Settings {
         }
         self.traces.ca_file.iter_mut().for_each(|file| f("traces", file));
         self.traces.headers.values_mut().filter_map(file_of).for_each(|file| f("traces", file));
+        for target in &mut self.notify {
+            target.ca_file.iter_mut().for_each(|file| f("notify", file));
+            target.secrets_mut().filter_map(file_of).for_each(|file| f("notify", file));
+        }
         let secrets = self.sim.credentials.iter_mut().map(|pair| &mut pair.secret_access_key);
         secrets.chain(&mut self.sim.bearer_tokens).filter_map(file_of).for_each(|file| f("sim", file));
     }

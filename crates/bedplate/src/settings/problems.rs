@@ -40,6 +40,7 @@ impl Settings {
         if let Err((member, said)) = self.budgets.build(self.store.deadline.0) {
             found.add(&[&format!("budgets.{member}")], said);
         }
+        self.notify_problems(&mut found);
         if let Err(said) = self.prices.book(project) {
             found.add(&["prices.overrides"], format!("`[prices] overrides`: {said}"));
         }
@@ -62,6 +63,19 @@ impl Settings {
             match file {
                 None => found.add(&[&key], format!("`[listen.tls]` with mode `files` needs `{name}`")),
                 Some(file) => found.file_must_exist(&key, &format!("`[listen.tls] {name}`"), file),
+            }
+        }
+    }
+
+    fn notify_problems(&self, found: &mut Found<'_>) {
+        let mut names = BTreeSet::new();
+        for (n, target) in self.notify.iter().enumerate() {
+            for (key, said) in target.problems() {
+                found.add(&[&format!("notify.{n}.{key}")], said);
+            }
+            if !names.insert(&target.name) {
+                let said = format!("`[[notify]]`: two are named `{}`", target.name);
+                found.add(&[&format!("notify.{n}.name")], said);
             }
         }
     }

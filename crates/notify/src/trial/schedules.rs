@@ -7,7 +7,7 @@ use bedplate_core::ids::Ids;
 
 use super::*;
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 150;
 
 struct Chance(SeededIds);
 
@@ -41,7 +41,7 @@ async fn nothing_is_lost_whatever_fails() {
         dead += g;
     }
     // the schedules are neither all sunshine nor all rain
-    assert!(delivered > 1_000 && dead > 100, "{delivered} delivered, {dead} dead");
+    assert!(delivered > 500 && dead > 50, "{delivered} delivered, {dead} dead");
 }
 
 /// How many were delivered, and how many were not.

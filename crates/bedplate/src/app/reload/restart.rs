@@ -23,7 +23,7 @@ pub(super) fn waiting(
     said(started).into_iter().zip(said(settings)).filter_map(differ).collect()
 }
 
-fn sections(settings: &Settings) -> [(&'static str, String); 10] {
+fn sections(settings: &Settings) -> [(&'static str, String); 11] {
     fn json(section: &impl serde::Serialize) -> String {
         serde_json::to_string(section).unwrap_or_default()
     }
@@ -36,6 +36,7 @@ fn sections(settings: &Settings) -> [(&'static str, String); 10] {
         ("[emf]", json(&settings.emf)),
         ("[cloudwatch]", json(&settings.cloudwatch)),
         ("[traces]", json(&settings.traces)),
+        ("[[notify]]", json(&settings.notify)),
         ("[sim]", json(&settings.sim)),
         ("[budgets]", json(&settings.budgets)),
     ]

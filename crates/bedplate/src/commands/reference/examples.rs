@@ -61,6 +61,19 @@ sample = 0.1
 "#,
         None,
     ),
+    (
+        "notify",
+        r#"
+[[notify]]
+name = "ops"
+kind = "webhook"
+url = "https://hooks.example.com/bedplate"
+secret = { env = "BEDPLATE_HOOK_SECRET" }
+on = ["budget"]
+severity = "warning"
+"#,
+        None,
+    ),
     ("sim", "[sim]\ntime_scale = 10.0\nseed = 7", None),
     (
         "sim.credentials",
