@@ -7,7 +7,7 @@ mod call;
 mod text;
 
 pub(crate) use call::{CALL_COLUMNS, CallColumns, StoredCall};
-pub(crate) use text::{bounded, clean};
+pub(crate) use text::{bounded, clean, shared};
 
 use bedplate_core::money::{Cost, Nanos};
 use bedplate_core::refusal::Code;

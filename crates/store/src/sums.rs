@@ -1,5 +1,6 @@
 //! Roll-ups: what a batch adds to the sums by day.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bedplate_core::clock::Timestamp;
@@ -49,24 +50,27 @@ const DEAREST: i64 = 1_000_000_000_000_000;
 
 /// Which line a call is counted on.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct Line {
+pub(crate) struct Line<'a> {
     pub(crate) day: i64,
-    pub(crate) team: String,
-    pub(crate) feature: String,
-    pub(crate) environment: String,
-    pub(crate) model: String,
+    pub(crate) team: Cow<'a, str>,
+    pub(crate) feature: Cow<'a, str>,
+    pub(crate) environment: Cow<'a, str>,
+    pub(crate) model: Cow<'a, str>,
 }
 
-impl Line {
-    fn of(call: &CallRow) -> Self {
-        let name = |text: &str| clean(&text[..text.floor_char_boundary(LONGEST)]).into_owned();
+impl<'a> Line<'a> {
+    fn of(call: &'a CallRow) -> Self {
+        fn name(text: &str) -> Cow<'_, str> {
+            clean(&text[..text.floor_char_boundary(LONGEST)])
+        }
+
         Self {
             day: Day::of(call.admitted_at).number(),
             team: name(&call.team),
             feature: name(&call.feature),
             environment: name(&call.environment),
             // who is not recognised may make names up, and lines are kept for ever
-            model: if call.key.is_some() { name(&call.model) } else { String::new() },
+            model: if call.key.is_some() { name(&call.model) } else { Cow::Borrowed("") },
         }
     }
 }
@@ -90,8 +94,8 @@ pub(crate) struct Sum {
 
 /// Sums of calls, in the order of their lines: whoever adds them in this order cannot wait in a
 /// circle with another who does.
-pub(crate) fn sums<'a>(calls: impl Iterator<Item = &'a CallRow>) -> BTreeMap<Line, Sum> {
-    let mut sums = BTreeMap::<Line, Sum>::new();
+pub(crate) fn sums<'a>(calls: impl Iterator<Item = &'a CallRow>) -> BTreeMap<Line<'a>, Sum> {
+    let mut sums = BTreeMap::<Line<'_>, Sum>::new();
     for call in calls {
         sums.entry(Line::of(call)).or_default().add(call);
     }
@@ -133,7 +137,7 @@ fn unit_name(unit: Unit) -> String {
 
 /// A line of sums, read back without its units.
 pub(crate) struct StoredSum {
-    pub(crate) line: Line,
+    pub(crate) line: Line<'static>,
     pub(crate) total: Total,
 }
 
@@ -160,10 +164,10 @@ where
         let nanos = Nanos(row.try_get("cost_nanos")?);
         let total = Total {
             day: Day::from_number(line.day).map_or(Timestamp(0), Day::start),
-            team: line.team.clone(),
-            feature: line.feature.clone(),
-            environment: line.environment.clone(),
-            model: line.model.clone(),
+            team: line.team.clone().into_owned(),
+            feature: line.feature.clone().into_owned(),
+            environment: line.environment.clone().into_owned(),
+            model: line.model.clone().into_owned(),
             calls: count("calls")?,
             refused: count("refused")?,
             usage: Usage {
@@ -184,7 +188,7 @@ where
 
 /// A unit's line, read back.
 pub(crate) struct StoredUnit {
-    pub(crate) line: Line,
+    pub(crate) line: Line<'static>,
     pub(crate) unit: String,
     pub(crate) quantity: i64,
 }
@@ -200,7 +204,7 @@ where
     }
 }
 
-fn line<'r, R: Row>(row: &'r R) -> Result<Line, sqlx::Error>
+fn line<'r, R: Row>(row: &'r R) -> Result<Line<'static>, sqlx::Error>
 where
     for<'a> &'a str: ColumnIndex<R>,
     i64: Decode<'r, R::Database> + Type<R::Database>,
@@ -208,10 +212,10 @@ where
 {
     Ok(Line {
         day: row.try_get("day")?,
-        team: row.try_get("team")?,
-        feature: row.try_get("feature")?,
-        environment: row.try_get("environment")?,
-        model: row.try_get("model")?,
+        team: row.try_get::<String, _>("team")?.into(),
+        feature: row.try_get::<String, _>("feature")?.into(),
+        environment: row.try_get::<String, _>("environment")?.into(),
+        model: row.try_get::<String, _>("model")?.into(),
     })
 }
 

@@ -101,8 +101,8 @@ async fn insert_calls(tx: &mut PgConnection, batch: &[Arc<Outcome>]) -> Result<H
 }
 
 /// Lines are locked in their order, so nodes that add to the same lines wait but never in a circle.
-async fn add_sums(tx: &mut PgConnection, sums: &BTreeMap<Line, Sum>) -> Result<(), sqlx::Error> {
-    let rows: Vec<(&Line, &Sum)> = sums.iter().collect();
+async fn add_sums(tx: &mut PgConnection, sums: &BTreeMap<Line<'_>, Sum>) -> Result<(), sqlx::Error> {
+    let rows: Vec<(&Line<'_>, &Sum)> = sums.iter().collect();
     let sql = format!("INSERT INTO usage_day ({SUM_COLUMNS}) SELECT * FROM unnest({SUM_ARRAYS}) {ADD_SUMS}");
     let add = sqlx::query(AssertSqlSafe(sql))
         .bind(each(&rows, |r| r.0.day))
@@ -124,8 +124,8 @@ async fn add_sums(tx: &mut PgConnection, sums: &BTreeMap<Line, Sum>) -> Result<(
     add_units(tx, &rows).await
 }
 
-async fn add_units(tx: &mut PgConnection, sums: &[(&Line, &Sum)]) -> Result<(), sqlx::Error> {
-    let rows: Vec<(&Line, &str, i64)> =
+async fn add_units(tx: &mut PgConnection, sums: &[(&Line<'_>, &Sum)]) -> Result<(), sqlx::Error> {
+    let rows: Vec<(&Line<'_>, &str, i64)> =
         sums.iter().flat_map(|(l, s)| s.units.iter().map(move |(u, n)| (*l, &**u, *n))).collect();
     if rows.is_empty() {
         return Ok(());

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 use uuid::Uuid;
 
-use super::{Tokens, bounded, clean, code, cost, count, json, to_json, uncount};
+use super::{Tokens, bounded, clean, code, cost, count, json, shared, to_json, uncount};
 
 pub(crate) const CALL_COLUMNS: &str = "id, admitted_at, team, feature, environment, key_id, chain, code, ending, \
      model, status, input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, cost_nanos, cost_known, \
@@ -25,10 +25,10 @@ pub(crate) const CALL_COLUMNS: &str = "id, admitted_at, team, feature, environme
 pub(crate) struct CallColumns<'a> {
     pub(crate) id: Uuid,
     pub(crate) admitted_at: i64,
-    pub(crate) team: Cow<'a, str>,
-    pub(crate) feature: Cow<'a, str>,
-    pub(crate) environment: Cow<'a, str>,
-    pub(crate) key_id: Option<Cow<'a, str>>,
+    pub(crate) team: Arc<str>,
+    pub(crate) feature: Arc<str>,
+    pub(crate) environment: Arc<str>,
+    pub(crate) key_id: Option<Arc<str>>,
     pub(crate) chain: Option<Cow<'a, str>>,
     pub(crate) code: Option<i64>,
     pub(crate) ending: &'static str,
@@ -95,10 +95,10 @@ impl<'a> CallColumns<'a> {
         Ok(Self {
             id: row.id.0,
             admitted_at: row.admitted_at.0.max(0),
-            team: bounded(&row.team),
-            feature: bounded(&row.feature),
-            environment: bounded(&row.environment),
-            key_id: row.key.as_ref().map(|k| bounded(&k.0)),
+            team: shared(&row.team),
+            feature: shared(&row.feature),
+            environment: shared(&row.environment),
+            key_id: row.key.as_ref().map(|k| shared(&k.0)),
             chain: row.chain.as_deref().map(bounded),
             code: row.code.map(|c| i64::from(c.number())),
             ending: row.ending.name(),

@@ -1,6 +1,7 @@
 //! Text that every database takes.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// The longest text in an indexed column, in bytes. PostgreSQL takes at most 2,704 bytes in one
 /// entry of an index, and one name that is too long would keep a whole batch from being written.
@@ -14,6 +15,14 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
 /// The same, cut to 512 bytes: for columns with an index.
 pub(crate) fn bounded(text: &str) -> Cow<'_, str> {
     clean(&text[..text.floor_char_boundary(LONGEST)])
+}
+
+/// The same for a name that many rows share: not copied when it may stand as it is.
+pub(crate) fn shared(name: &Arc<str>) -> Arc<str> {
+    match bounded(name) {
+        Cow::Borrowed(same) if same.len() == name.len() => Arc::clone(name),
+        other => other.into(),
+    }
 }
 
 #[cfg(test)]

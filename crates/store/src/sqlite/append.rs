@@ -148,16 +148,16 @@ impl Values {
     }
 }
 
-async fn add_sums(tx: &mut SqliteConnection, sums: &BTreeMap<Line, Sum>) -> Result<(), sqlx::Error> {
+async fn add_sums(tx: &mut SqliteConnection, sums: &BTreeMap<Line<'_>, Sum>) -> Result<(), sqlx::Error> {
     let lines: Vec<_> = sums.iter().collect();
     for chunk in lines.chunks(CHUNK) {
         let mut q = QueryBuilder::new(format!("INSERT INTO usage_day ({SUM_COLUMNS}) "));
         q.push_values(chunk, |mut v, (line, sum)| {
             v.push_bind(line.day)
-                .push_bind(&line.team)
-                .push_bind(&line.feature)
-                .push_bind(&line.environment)
-                .push_bind(&line.model)
+                .push_bind(&*line.team)
+                .push_bind(&*line.feature)
+                .push_bind(&*line.environment)
+                .push_bind(&*line.model)
                 .push_bind(sum.calls)
                 .push_bind(sum.refused)
                 .push_bind(sum.input)
@@ -177,10 +177,10 @@ async fn add_sums(tx: &mut SqliteConnection, sums: &BTreeMap<Line, Sum>) -> Resu
         let mut q = QueryBuilder::new(format!("INSERT INTO usage_day_unit ({UNIT_COLUMNS}) "));
         q.push_values(chunk, |mut v, (line, (unit, quantity))| {
             v.push_bind(line.day)
-                .push_bind(&line.team)
-                .push_bind(&line.feature)
-                .push_bind(&line.environment)
-                .push_bind(&line.model)
+                .push_bind(&*line.team)
+                .push_bind(&*line.feature)
+                .push_bind(&*line.environment)
+                .push_bind(&*line.model)
                 .push_bind(*unit)
                 .push_bind(**quantity);
         });
