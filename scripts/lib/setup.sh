@@ -30,6 +30,7 @@ install_packages() {
   want() { local package=$1; shift; "$@" >/dev/null 2>&1 || missing+=("$package"); }
   want python3-venv python3 -c 'import ensurepip, venv'
   want postgresql has_postgres
+  want redis-server command -v redis-server
   want curl command -v curl
   want procps command -v ps
   want util-linux command -v runuser

@@ -230,14 +230,12 @@ pub struct Gauges {
 pub enum CacheError {
     #[error("the cache is unavailable: {0}")]
     Unavailable(String),
-    /// What was found is not what was put there.
-    #[error("an entry of the cache cannot be read: {0}")]
-    Damaged(String),
 }
 
 /// Where answers are kept. Every method answers within a bound of its own.
 #[async_trait]
 pub trait Cache: Send + Sync {
+    /// What is damaged, or another key sealed, is not there.
     async fn get(&self, place: &Place) -> Result<Looked, CacheError>;
 
     /// Keeps an answer to a question that was asked in `epoch`; drops it when a purge has concerned it since.

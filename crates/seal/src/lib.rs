@@ -29,6 +29,9 @@
 //! Random 96-bit nonces under one key are safe up to 2³² messages; content keys are used once, and a
 //! master key may wrap four thousand million data keys before it must be replaced.
 //!
+//! A child of a master key for one purpose is derived with info `bedplate seal 1 child PURPOSE` and is a master key
+//! itself, with an id of its own; names are HMAC-SHA-256 under info `bedplate seal 1 name`.
+//!
 //! # The master key file
 //!
 //! ```text

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use aws_lc_rs::hmac;
 use bedplate_core::ids::Ids;
 use zeroize::Zeroizing;
 
@@ -59,6 +60,23 @@ impl MasterKey {
         let mut wrapping = Zeroizing::new([0; 32]);
         derive(&*secret, b"bedplate seal 1 wrap", &mut *wrapping);
         Self { id: MasterKeyId(id), secret, wrapping: aes(&wrapping) }
+    }
+
+    /// A key of its own for one purpose: what is sealed under it wears out neither this key nor those of other
+    /// purposes.
+    pub fn child(&self, purpose: &str) -> Self {
+        let mut secret = Zeroizing::new([0; 32]);
+        derive(&*self.secret, &[b"bedplate seal 1 child ", purpose.as_bytes()].concat(), &mut *secret);
+        Self::of(secret)
+    }
+
+    /// A name for `bytes` that nobody without this key can find out or check.
+    pub fn name(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut key = Zeroizing::new([0; 32]);
+        derive(&*self.secret, b"bedplate seal 1 name", &mut *key);
+        let mut name = [0; 32];
+        name.copy_from_slice(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &*key), bytes).as_ref());
+        name
     }
 
     pub(crate) fn secret(&self) -> &[u8; 32] {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use tokio::runtime::Handle;
 
 use crate::Journal;
+use crate::hot::HotConfig;
 use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
 
@@ -21,6 +22,8 @@ use crate::sqlite::Sqlite;
 pub struct Config {
     /// `{ sqlite = "FILE" }`, relative to the project, or `{ postgres = { env = "DATABASE_URL" } }`.
     pub ledger: LedgerConfig,
+    /// `"memory"`, or `{ redis = { env = "REDIS_URL" } }`: where kept answers are. May be lost at any time.
+    pub hot: HotConfig,
     /// How long single calls are kept, in whole days, at least one. Sums by day are kept for ever.
     #[serde(deserialize_with = "retention")]
     pub retention: Span,
@@ -56,6 +59,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             ledger: LedgerConfig::Sqlite(".bedplate/bedplate.db".into()),
+            hot: HotConfig::Memory,
             retention: Span(Duration::from_secs(400 * 86_400)),
             flush: Span::millis(50),
             queue: 65_536,

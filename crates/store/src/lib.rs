@@ -6,6 +6,8 @@
 //! tables. Sums by day, team, feature, environment and model are kept in the same transaction as
 //! the rows and outlive them; so is what calls spend of budgets, in the slices that nodes draw.
 //!
+//! Kept answers are in memory or in Redis, behind the port [`bedplate_core::cache::Cache`].
+//!
 //! A new store: a folder beside `sqlite` with the same files, an arm in [`Config::open`], and a line
 //! in `tests/it/conformance.rs`.
 
@@ -14,11 +16,14 @@ mod config;
 mod day;
 mod fault;
 mod filter;
+mod hot;
 mod journal;
 mod keys;
 mod lease;
+mod memory;
 mod migrate;
 mod postgres;
+mod redis;
 mod rows;
 mod slices;
 mod sqlite;
@@ -26,4 +31,6 @@ mod sums;
 mod sweep;
 
 pub use config::{Config, LedgerConfig};
+pub use hot::{HotConfig, Means};
 pub use journal::{Health, Journal, Ticket};
+pub use memory::Room;

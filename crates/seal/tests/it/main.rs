@@ -1,6 +1,7 @@
 //! Envelopes and key files.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod child;
 mod envelope;
 mod key_file;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bedplate_core::cache::{Avoided, CacheUse, Mark, Skip};
 use bedplate_core::call::{CallId, Dialect, Operation};
 use bedplate_core::clock::Timestamp;
 use bedplate_core::ids::Ids;
@@ -32,6 +33,12 @@ pub(crate) fn answered(ids: &dyn Ids, at: Timestamp) -> Outcome {
         output: 50,
         reasoning: Some(5),
         units: vec![(Unit::Query, 2), (Unit::GuardrailContent, 3)],
+    };
+    let avoided = Avoided {
+        call: CallId::new(at, ids),
+        age_ms: 70,
+        usage: Usage { input: 3, ..Usage::default() },
+        cost: Cost::Unknown(Nanos(5)),
     };
     Outcome {
         call: CallRow {
@@ -72,7 +79,7 @@ pub(crate) fn answered(ids: &dyn Ids, at: Timestamp) -> Outcome {
             stamped: 4,
             charges: Vec::new(),
             blocked: None,
-            cache: None,
+            cache: Some(Box::new(CacheUse { mark: Mark::Stale, skip: Some(Skip::Sampled), avoided: Some(avoided) })),
         },
         attempts: vec![attempt(1, Usage::default(), 503), attempt(2, usage, 200)],
     }
