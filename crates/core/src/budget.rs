@@ -286,6 +286,19 @@ pub enum Why {
     Unreachable,
 }
 
+impl Why {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Spent => "spent",
+            Self::Held => "held",
+            Self::Unknown => "unknown",
+            Self::TooLarge => "too_large",
+            Self::Unpriced => "unpriced",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

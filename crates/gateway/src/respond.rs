@@ -17,6 +17,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use crate::connection::exchange::Exchange;
 
 const CALL_ID: HeaderName = HeaderName::from_static("x-bedplate-call-id");
+const BUDGET: HeaderName = HeaderName::from_static("x-bedplate-budget");
 const CACHE: HeaderName = HeaderName::from_static("x-bedplate-cache");
 const CODE: HeaderName = HeaderName::from_static("x-bedplate-code");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -45,6 +46,11 @@ pub(crate) fn reply(reply: Reply, id: CallId, operation: Option<Operation>) -> R
         }
     }
     set_call_id(headers, id);
+    if let Some(tokens) = reply.bounded
+        && let Ok(value) = HeaderValue::from_str(&format!("bounded; max-tokens={tokens}"))
+    {
+        headers.insert(BUDGET, value);
+    }
     if let Some(mark) = reply.cache {
         headers.insert(CACHE, HeaderValue::from_static(mark.name()));
         // no request upstream has this answer to itself: the id is ours, as with refusals

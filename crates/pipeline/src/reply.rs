@@ -13,6 +13,8 @@ pub struct Reply {
     pub body: ReplyBody,
     /// What the cache did; `None` when no rule concerns the call.
     pub cache: Option<Mark>,
+    /// The output tokens that the answer was bounded to, because a budget had room for no more.
+    pub bounded: Option<u64>,
 }
 
 pub enum ReplyBody {

@@ -82,6 +82,7 @@ fn bound(composed: &mut Composed, tokens: u64, record: &mut Record) {
     if composed.admitted.call.body.view().bound_output(tokens, &mut composed.edits) {
         composed.edits.said.push(format!("maxTokens {tokens}: a budget has room for no more"));
         record.composed(&composed.edits);
+        record.bound(tokens);
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! The table of all metrics is [`METRICS`].
 
+mod budgets;
 mod encode;
 mod histogram;
 mod labels;
@@ -24,6 +25,7 @@ use prometheus_client::registry::Registry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::budgets::{AccountReading, BudgetReading};
 pub use self::names::{METRICS, Metric};
 
 use self::encode::Page;
@@ -64,10 +66,13 @@ impl MetricsConfig {
                 feature: label(),
                 provider: label(),
                 error: label(),
+                budget: label(),
             },
             threads: (0..shards()).map(|_| of_thread()).collect(),
             in_flight: Gauge::new(),
             dropped: Mutex::default(),
+            budgets: Mutex::default(),
+            label_values: self.label_values,
             ledger_pending: AtomicI64::new(0),
             ledger_up: AtomicBool::new(true),
         })
@@ -81,6 +86,8 @@ pub struct Metrics {
     threads: Box<[OfThread]>,
     in_flight: Gauge,
     dropped: Mutex<Vec<(&'static str, Arc<Losses>)>>,
+    budgets: Mutex<Vec<BudgetReading>>,
+    label_values: usize,
     ledger_pending: AtomicI64,
     ledger_up: AtomicBool,
 }
@@ -106,6 +113,7 @@ impl Metrics {
             (names::BUILD, vec![self.version.clone()], 1),
         ];
         page.gauges.extend(gauges);
+        page.amounts = budgets::amounts(&self.budgets.lock(), self.label_values);
         let mut registry = Registry::default();
         registry.register_collector(Box::new(page));
         let mut out = String::new();
@@ -127,6 +135,11 @@ impl Metrics {
     /// Whether the last write to the ledger succeeded.
     pub fn ledger_up(&self, up: bool) {
         self.ledger_up.store(up, Ordering::Relaxed);
+    }
+
+    /// Where budgets stand, until they are read again.
+    pub fn budgets(&self, readings: Vec<BudgetReading>) {
+        *self.budgets.lock() = readings;
     }
 
     /// Shows the losses of a sink.

@@ -215,6 +215,7 @@ pub(crate) fn answered(
             stamped: 4,
             charges: Vec::new(),
             blocked: None,
+            bounded: None,
             cache: None,
         },
         attempts: vec![attempt],

@@ -15,6 +15,6 @@ impl Kept {
     pub(crate) fn reply(self, record: Record, mark: Mark) -> Reply {
         record.finish_kept(&self.0, mark);
         let body = ReplyBody::Whole(self.0.body.clone());
-        Reply { status: 200, headers: self.0.headers.clone(), body, cache: Some(mark) }
+        Reply { status: 200, headers: self.0.headers.clone(), body, cache: Some(mark), bounded: None }
     }
 }

@@ -87,6 +87,7 @@ impl Record {
             stamped: 0,
             charges: Vec::new(),
             blocked: None,
+            bounded: None,
             cache: None,
         };
         let outcome = Some(Box::new(Outcome { call, attempts: Vec::with_capacity(1) }));
@@ -173,6 +174,15 @@ impl Record {
     /// A budget blocked the call.
     pub(crate) fn blocked(&mut self, blocked: Blocked) {
         self.write(|call| call.blocked = Some(Box::new(blocked)));
+    }
+
+    /// The answer is bounded to so many tokens, for a budget has room for no more.
+    pub(crate) fn bound(&mut self, tokens: u64) {
+        self.write(|call| call.bounded = Some(tokens));
+    }
+
+    pub(crate) fn bounded(&self) -> Option<u64> {
+        self.outcome.as_ref().and_then(|o| o.call.bounded)
     }
 
     pub(crate) fn composed(&mut self, edits: &Edits) {

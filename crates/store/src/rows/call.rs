@@ -85,6 +85,8 @@ struct Detail<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     blocked: Option<Cow<'a, Blocked>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    bounded: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     cache: Option<Cow<'a, CacheUse>>,
 }
 
@@ -139,6 +141,7 @@ fn detail(row: &CallRow) -> Result<String, sqlx::Error> {
         stamped: row.stamped,
         charges: Cow::from(&row.charges),
         blocked: row.blocked.as_deref().map(Cow::Borrowed),
+        bounded: row.bounded,
         cache: row.cache.as_deref().map(Cow::Borrowed),
     };
     to_json(&detail)
@@ -197,6 +200,7 @@ where
             stamped: detail.stamped,
             charges: detail.charges.into_owned(),
             blocked: detail.blocked.map(|b| Box::new(b.into_owned())),
+            bounded: detail.bounded,
             cache: detail.cache.map(|c| Box::new(c.into_owned())),
         };
         Ok(Self(Outcome { call, attempts: json(&row.try_get::<String, _>("attempts")?)? }))

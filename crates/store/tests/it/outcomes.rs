@@ -79,7 +79,12 @@ pub(crate) fn answered(ids: &dyn Ids, at: Timestamp) -> Outcome {
             stamped: 4,
             charges: Vec::new(),
             blocked: None,
-            cache: Some(Box::new(CacheUse { mark: Mark::Stale, skip: Some(Skip::Sampled), avoided: Some(avoided) })),
+            bounded: Some(512),
+            cache: Some(Box::new(CacheUse {
+                mark: Mark::Stale,
+                skip: Some(Skip::Sampled),
+                avoided: Some(avoided),
+            })),
         },
         attempts: vec![attempt(1, Usage::default(), 503), attempt(2, usage, 200)],
     }
@@ -92,6 +97,7 @@ pub(crate) fn attempt(n: u16, usage: Usage, status: u16) -> AttemptRow {
         region: "us-east-1".into(),
         account: "123456789012".into(),
         target: "us.amazon.nova-lite-v1:0".into(),
+        model: Some("amazon.nova-lite-v1:0".into()),
         tier: "default".into(),
         status,
         upstream_request_id: Some(format!("req-{n}")),
@@ -100,6 +106,7 @@ pub(crate) fn attempt(n: u16, usage: Usage, status: u16) -> AttemptRow {
         usage,
         basis: UsageBasis::Reported,
         price_version: "2026-11-01".into(),
+        price_basis: "on demand, geography us".into(),
         cost: Cost::Known(Nanos(1_234_567)),
         timings: AttemptTimings {
             connect: Some(1),

@@ -1,5 +1,6 @@
 //! One line.
 
+use bedplate_core::budget::{Blocked, BudgetId, Charge, Unit as BudgetUnit, Why};
 use bedplate_core::call::{CallId, Dialect, Operation};
 use bedplate_core::record::{Ending, Outcome};
 use bedplate_core::refusal::{Code, Stage};
@@ -76,6 +77,60 @@ pub struct Line<'a> {
     bytes_out: u64,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     edits: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    charges: Vec<ChargeLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked: Option<BlockedLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bounded_tokens: Option<u64>,
+}
+
+/// What a call spends of a budget, in the budget's unit.
+#[derive(Debug, Serialize)]
+struct ChargeLine<'a> {
+    budget: &'a BudgetId,
+    account: &'a str,
+    amount: i64,
+}
+
+/// Why a call did not fit into a budget.
+#[derive(Debug, Serialize)]
+struct BlockedLine<'a> {
+    budget: &'a BudgetId,
+    account: &'a str,
+    why: Why,
+    unit: BudgetUnit,
+    limit: i64,
+    need: i64,
+    settled: i64,
+    granted: i64,
+    unknown: i64,
+    held: i64,
+}
+
+impl<'a> ChargeLine<'a> {
+    fn of(charge: &'a Charge) -> Self {
+        let account = &charge.window.account;
+        Self { budget: &account.budget, account: &account.of, amount: charge.amount }
+    }
+}
+
+impl<'a> BlockedLine<'a> {
+    fn of(blocked: &'a Blocked) -> Self {
+        let Blocked { window, unit, limit, need, stand, held, why } = blocked;
+        Self {
+            budget: &window.account.budget,
+            account: &window.account.of,
+            why: *why,
+            unit: *unit,
+            limit: *limit,
+            need: *need,
+            settled: stand.settled,
+            granted: stand.granted,
+            unknown: stand.unknown,
+            held: *held,
+        }
+    }
 }
 
 impl<'a> Line<'a> {
@@ -128,6 +183,9 @@ impl<'a> Line<'a> {
             bytes_in: call.bytes_in,
             bytes_out: call.bytes_out,
             edits: &call.edits,
+            charges: call.charges.iter().map(ChargeLine::of).collect(),
+            blocked: call.blocked.as_deref().map(BlockedLine::of),
+            bounded_tokens: call.bounded,
         }
     }
 }

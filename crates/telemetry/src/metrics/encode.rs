@@ -25,6 +25,8 @@ pub(crate) struct Page {
     output_token: BTreeMap<Values, Tokens>,
     overhead: BTreeMap<Values, Added>,
     pub(crate) gauges: Vec<(Metric, Values, i64)>,
+    /// Gauges that need not be whole.
+    pub(crate) amounts: Vec<(Metric, Values, f64)>,
 }
 
 impl Page {
@@ -56,6 +58,10 @@ impl Page {
         for (code, n) in Code::ALL.iter().zip(&shard.codes) {
             self.add(names::REFUSALS, vec![code.to_string()], *n);
         }
+        for (([budget, why, _], _), n) in shard.blocked.rows() {
+            self.add(names::BUDGET_BLOCKED, values([budget, why]), *n);
+        }
+        self.show(names::BUDGET_BOUNDED, Vec::new(), shard.bounded);
         for (unit, n) in &shard.units {
             let unit = serde_json::to_value(unit).unwrap_or_default();
             self.add(names::UNITS, vec![unit.as_str().unwrap_or_default().to_owned()], *n);
@@ -116,6 +122,9 @@ impl Collector for Page {
                             to.encode_family(&labels(metric, values).as_slice())?.encode_gauge(n)?;
                         }
                     }
+                    for (_, values, n) in self.amounts.iter().filter(|(of, ..)| of.stem == stem) {
+                        to.encode_family(&labels(metric, values).as_slice())?.encode_gauge(n)?;
+                    }
                 }
             }
         }
@@ -133,6 +142,9 @@ fn counter(
     values: &Values,
     n: &impl prometheus_client::encoding::EncodeCounterValue,
 ) -> fmt::Result {
+    if values.is_empty() {
+        return to.encode_counter(n, None::<&Exemplar<NoLabelSet, f64>>);
+    }
     to.encode_family(&labels(metric, values).as_slice())?
         .encode_counter(n, None::<&Exemplar<NoLabelSet, f64>>)
 }

@@ -65,6 +65,20 @@ metrics! {
         "Calls whose cost is not fully known";
     REFUSALS = "bedplate_refusals", Counter, ["code"],
         "Calls that ended with a code of bedplate's own; BP4008 is an upstream's error passed on";
+    BUDGET_LIMIT = "bedplate_budget_limit", Gauge, ["budget", "unit"],
+        "What each account of a budget may spend over its period, in dollars or tokens";
+    BUDGET_SETTLED = "bedplate_budget_settled", Gauge, ["budget", "account", "unit"],
+        "Spent over the period that runs, by all nodes, and recorded or reconciled";
+    BUDGET_HELD = "bedplate_budget_held", Gauge, ["budget", "account", "unit"],
+        "Granted to living nodes and not settled";
+    BUDGET_UNKNOWN = "bedplate_budget_unknown", Gauge, ["budget", "account", "unit"],
+        "Granted to nodes that are gone and never settled: counts until it is reconciled";
+    BUDGET_USED = "bedplate_budget_used_ratio", Gauge, ["budget"],
+        "What counts against the limit of the budget's fullest account, as a part of it";
+    BUDGET_BLOCKED = "bedplate_budget_blocked", Counter, ["budget", "why"],
+        "Calls that a budget had no room for, by why: spent, held (perhaps for nothing), unknown, too_large, unpriced, unreachable";
+    BUDGET_BOUNDED = "bedplate_budget_bounded", Counter, [],
+        "Answers that were bounded to what was left of a budget";
     ATTEMPTS = "bedplate_upstream_attempts", Counter, ["provider", "model", "status", "error"],
         "Requests sent upstream; status 0 when no answer came, error the upstream's name or our code";
     THROTTLES = "bedplate_upstream_throttles", Counter, ["provider", "model"],

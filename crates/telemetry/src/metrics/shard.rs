@@ -1,5 +1,6 @@
 //! What one thread has counted.
 
+use bedplate_core::budget::Blocked;
 use bedplate_core::call::Operation;
 use bedplate_core::money::Nanos;
 use bedplate_core::record::{AttemptRow, CallRow, Ending, Outcome};
@@ -24,6 +25,7 @@ pub(crate) struct Labels {
     pub(crate) feature: Label,
     pub(crate) provider: Label,
     pub(crate) error: Label,
+    pub(crate) budget: Label,
 }
 
 /// The counts of one thread. Whoever reads them merges the threads.
@@ -35,6 +37,9 @@ pub(crate) struct Shard {
     /// In the order of [`Code::ALL`].
     pub(crate) codes: Vec<u64>,
     pub(crate) units: Vec<(Unit, u64)>,
+    /// By budget and why; the third name is empty.
+    pub(crate) blocked: Table<u64>,
+    pub(crate) bounded: u64,
 }
 
 #[derive(Default)]
@@ -57,6 +62,8 @@ impl Shard {
             attempts: Table::new(series),
             codes: vec![0; Code::ALL.len()],
             units: Vec::new(),
+            blocked: Table::new(series),
+            bounded: 0,
         }
     }
 
@@ -77,6 +84,20 @@ impl Shard {
         for attempt in &outcome.attempts {
             self.attempt(attempt, labels);
         }
+        self.bounded += u64::from(call.bounded.is_some());
+        if let Some(blocked) = &call.blocked {
+            self.blocked(blocked, labels);
+        }
+    }
+
+    fn blocked(&mut self, blocked: &Blocked, labels: &Labels) {
+        let budget = labels.budget.value(&blocked.window.account.budget.0, true);
+        let why = blocked.why.name();
+        let at = match self.blocked.find([&budget, why, ""], 0) {
+            Some(at) => at,
+            None => self.blocked.shown([budget, why.into(), "".into()], 0, &labels.budget.other()),
+        };
+        *self.blocked.at(at) += 1;
     }
 
     fn attempt(&mut self, attempt: &AttemptRow, labels: &Labels) {

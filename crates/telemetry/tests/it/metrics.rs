@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
+use bedplate_core::budget::{Stand, Unit as BudgetUnit};
 use bedplate_core::money::{Cost, Nanos};
 use bedplate_core::ports::Sink;
 use bedplate_core::record::{Ending, Outcome};
 use bedplate_core::refusal::Code;
 use bedplate_core::usage::Unit;
-use bedplate_telemetry::metrics::{METRICS, Metrics, MetricsConfig};
+use bedplate_telemetry::metrics::{AccountReading, BudgetReading, METRICS, Metrics, MetricsConfig};
 use proptest::prelude::*;
 
 use crate::openmetrics::Page;
@@ -42,6 +43,10 @@ fn every_metric_of_the_table_is_counted() {
     metrics.begun();
     metrics.ledger_pending(42);
     metrics.ledger_up(false);
+    let stand = Stand { settled: 250_000_000, granted: 100_000_000, unknown: 50_000_000 };
+    let account = AccountReading { of: "team=payments".into(), stand };
+    let (limit, unit) = (1_000_000_000, BudgetUnit::Usd);
+    metrics.budgets(vec![BudgetReading { budget: "support".into(), unit, limit, accounts: vec![account] }]);
     let page = page(&metrics);
 
     let whose = [("model", MODEL), ("team", "payments"), ("feature", "triage")];
@@ -86,6 +91,13 @@ fn every_metric_of_the_table_is_counted() {
     assert_eq!(page.get("bedplate_in_flight", &[]), 1.0);
     assert_eq!(page.get("bedplate_ledger_pending_rows", &[]), 42.0);
     assert_eq!(page.get("bedplate_ledger_up", &[]), 0.0);
+    let budget = [("budget", "support"), ("account", "team=payments"), ("unit", "usd")];
+    let part = |of: &str| page.get(&format!("bedplate_budget_{of}"), &budget);
+    assert_eq!((part("settled"), part("held"), part("unknown")), (0.25, 0.1, 0.05));
+    assert_eq!(page.get("bedplate_budget_limit", &[budget[0], budget[2]]), 1.0);
+    assert_eq!(page.get("bedplate_budget_used_ratio", &[budget[0]]), 0.4);
+    assert_eq!(page.get("bedplate_budget_blocked_total", &[budget[0], ("why", "held")]), 1.0);
+    assert_eq!(page.get("bedplate_budget_bounded_total", &[]), 1.0);
 
     for metric in METRICS {
         let name = metric.name();

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use bedplate_core::budget::{
+    Account, Blocked, BudgetId, Charge, NodeId, Stand, Unit as BudgetUnit, Why, Window,
+};
 use bedplate_core::call::{Dialect, Operation};
 use bedplate_core::clock::Timestamp;
 use bedplate_core::key::KeyId;
@@ -56,6 +59,7 @@ pub(crate) fn answered() -> Outcome {
             stamped: 4,
             charges: Vec::new(),
             blocked: None,
+            bounded: None,
             cache: None,
         },
         attempts: vec![AttemptRow {
@@ -110,6 +114,19 @@ pub(crate) fn full() -> Outcome {
     call.usage.units = vec![(Unit::GuardrailContent, 2)];
     call.cost = Cost::Unknown(Nanos(5_520));
     call.edits = vec!["requestMetadata +112 bytes".into()];
+    let account = Account { budget: BudgetId("support".into()), of: "team=payments".into() };
+    let window = Window { account, starts: Timestamp::parse("2026-11-01T00:00:00Z").unwrap() };
+    call.charges = vec![Charge { window: window.clone(), node: NodeId("n".into()), amount: 5_520 }];
+    call.blocked = Some(Box::new(Blocked {
+        window,
+        unit: BudgetUnit::Usd,
+        limit: 1_000_000_000,
+        need: 40_000_000,
+        stand: Stand { settled: 900_000_000, granted: 60_000_000, unknown: 20_000_000 },
+        held: 50_000_000,
+        why: Why::Held,
+    }));
+    call.bounded = Some(300);
     outcome
 }
 
