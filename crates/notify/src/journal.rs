@@ -85,10 +85,31 @@ impl Journal {
             torn: false,
             said: Once::default(),
         };
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).for_each(|line| journal.apply(line));
+        journal.read(&text)?;
         journal.keys.retain(|_, at| at.plus(KEYS.1) >= now);
         journal.rewrite()?;
         Ok(journal)
+    }
+
+    /// Lines that another version wrote are kept apart: they may be notices.
+    fn read(&mut self, text: &str) -> io::Result<()> {
+        let mut strange = 0;
+        for line in text.split_inclusive('\n') {
+            match serde_json::from_str(line) {
+                Ok(line) => self.apply(line),
+                // half of the last one is what a crash leaves
+                Err(_) => strange += usize::from(line.ends_with('\n') && !line.trim().is_empty()),
+            }
+        }
+        if strange > 0 {
+            let aside = self.path.with_extension("unread");
+            lines::replace(&aside, text)?;
+            let aside = aside.display();
+            tracing::warn!(
+                "{strange} lines of the journal of notices cannot be read; all is kept in `{aside}`"
+            );
+        }
+        Ok(())
     }
 
     pub(crate) fn owner(&self) -> &str {
@@ -259,6 +280,22 @@ mod tests {
             assert_eq!(open(folder.path(), 6).pending().len(), pending + 1);
         }
         assert!(seen.iter().all(|n| *n > 0), "{seen:?}");
+    }
+
+    #[test]
+    fn what_another_version_wrote_is_kept_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let mut journal = open(folder.path(), 2);
+        journal.take(vec![taken(&SeededIds::new(1), 9, None, &["a"])]);
+        drop(journal);
+        let text = std::fs::read_to_string(&path).unwrap() + "{\"taken\":{\"at\":1,\"notice\":{}}}\n{\"ow";
+        std::fs::write(&path, &text).unwrap();
+        assert_eq!(open(folder.path(), 3).pending().len(), 1);
+        assert_eq!(std::fs::read_to_string(path.with_extension("unread")).unwrap(), text);
+        std::fs::remove_file(path.with_extension("unread")).unwrap();
+        assert_eq!(open(folder.path(), 4).pending().len(), 1);
+        assert!(!path.with_extension("unread").exists());
     }
 
     #[test]
