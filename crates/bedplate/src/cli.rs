@@ -51,6 +51,9 @@ enum Command {
     /// Try whether notices arrive; look after those that did not
     #[command(subcommand)]
     Notify(NotifyCommand),
+    /// What things cost
+    #[command(subcommand)]
+    Cost(commands::cost::CostCommand),
     /// Say every problem of the configuration, with its place
     Check(ProjectArgs),
     /// Probe the deployment: ledger, credentials, endpoints, clock; say what to fix
@@ -310,6 +313,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Key(command) => commands::key::run(command),
         Command::Calls(command) => commands::calls::run(command),
         Command::Notify(command) => commands::notify::run(command),
+        Command::Cost(command) => commands::cost::run(&command),
         Command::Check(args) => commands::check::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Explain { code, format } => commands::explain::run(&code, format),

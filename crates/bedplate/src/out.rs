@@ -14,6 +14,17 @@ pub(crate) enum Format {
     Json,
 }
 
+/// `--format` of commands whose result is a table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
+pub(crate) enum Tabular {
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+    /// Comma-separated values with a line of names, as RFC 4180 has them.
+    Csv,
+}
+
 /// Prints lines of text.
 pub(crate) fn say(text: impl AsRef<str>) -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -28,6 +39,15 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut out, value)?;
     out.write_all(b"\n")?;
     out.flush()
+}
+
+/// Prints one line of comma-separated values.
+pub(crate) fn csv<'a>(cells: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
+    let quoted = |cell: &str| match cell.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell.to_owned(),
+    };
+    say(cells.into_iter().map(quoted).collect::<Vec<_>>().join(","))
 }
 
 /// Says something beside the result.

@@ -49,12 +49,16 @@ impl PriceBook {
         BOOK.get_or_init(|| Self { book: Arc::new(read::list(LIST).unwrap_or_default()), at: None }).clone()
     }
 
-    /// A list in the form of the embedded one, as JSON, which stands alone.
+    /// What a price file makes of prices: a whole list, in the form of the embedded one (its `models` are a list),
+    /// stands alone; any other is an operator's and stands over the embedded book.
     ///
     /// # Errors
     /// Names the places of what cannot be read.
-    pub fn listed(text: &str) -> Result<Self, BadPrices> {
-        Ok(Self { book: Arc::new(read::list(text)?), at: None })
+    pub fn of_file(text: &str) -> Result<Self, BadPrices> {
+        if read::is_list(text) {
+            return Ok(Self { book: Arc::new(read::list(text)?), at: None });
+        }
+        Self::embedded().with_overrides(text)
     }
 
     /// This book as it stands at a moment. Without it, prices that begin on a day do not hold.

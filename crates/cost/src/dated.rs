@@ -33,14 +33,14 @@ impl<T> Dated<T> {
     }
 }
 
-/// `2027-01-01`, which begins at midnight UTC.
-pub(crate) fn day(text: &str) -> Option<Timestamp> {
+/// Reads `2027-01-01`, which begins at midnight UTC.
+pub fn day(text: &str) -> Option<Timestamp> {
     let plain = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
     plain.then(|| Timestamp::parse(&format!("{text}T00:00:00Z")).ok()).flatten()
 }
 
-/// The day of a moment, in UTC.
-pub(crate) fn show(at: Timestamp) -> String {
+/// The day of a moment, in UTC: `2027-01-01`.
+pub fn day_of(at: Timestamp) -> String {
     at.to_string().chars().take(10).collect()
 }
 
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn days_are_days_of_the_calendar() {
-        assert_eq!(day("2027-01-01").map(show).as_deref(), Some("2027-01-01"));
+        assert_eq!(day("2027-01-01").map(day_of).as_deref(), Some("2027-01-01"));
         for bad in ["2027-02-29", "2027-1-1", "20270101", "2027-13-01", "tomorrow", "2027-01-01T00"] {
             assert_eq!(day(bad), None, "{bad}");
         }

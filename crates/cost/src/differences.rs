@@ -141,7 +141,7 @@ mod tests {
     fn found(old: &str, new: &str) -> Vec<String> {
         let book = |text| PriceBook::embedded().with_overrides(text).unwrap();
         let show = |d: Difference| {
-            let day = d.from.map_or_else(|| "ever".to_owned(), crate::dated::show);
+            let day = d.from.map_or_else(|| "ever".to_owned(), crate::dated::day_of);
             format!("{} {} {} {day}: {:?} to {:?}", d.model, d.row, d.counter, d.old, d.new)
         };
         differences(&book(old), &book(new)).into_iter().map(show).collect()

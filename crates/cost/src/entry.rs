@@ -49,7 +49,7 @@ impl Counter {
     }
 
     /// Decimal places between the list's unit and a pico-dollar: tokens are listed per million.
-    pub(crate) fn places(self) -> u32 {
+    pub fn places(self) -> u32 {
         match self {
             Self::Input | Self::Output | Self::CacheRead | Self::CacheWrite5m | Self::CacheWrite1h => 6,
             _ => 12,

@@ -39,6 +39,7 @@ mod tree;
 mod worst;
 
 pub use book::{PriceBook, named};
+pub use dated::{day, day_of};
 pub use differences::{Difference, differences};
 pub use entry::{Counter, Entry, LongContext, Rates};
 pub use price::{Applied, Ask, Basis, Missing, Priced, Quote, Reason};

@@ -9,7 +9,7 @@ use bedplate_core::record::OPTIMIZED;
 use bedplate_core::usage::{Unit, Usage};
 
 use crate::book::PriceBook;
-use crate::dated::show;
+use crate::dated::day_of;
 use crate::entry::{Counter, Entry, Rates, has_default_price, is_commercial};
 
 /// What was used, of which model, where and at which tier.
@@ -317,9 +317,11 @@ impl Quote {
 impl fmt::Display for Basis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.applied, self.from) {
-            (Ok(Applied::Nothing), Some(from)) => write!(f, "prices of guardrail units from {}", show(from))?,
+            (Ok(Applied::Nothing), Some(from)) => {
+                write!(f, "prices of guardrail units from {}", day_of(from))?
+            }
             (applied, None) => f.write_str(row(applied))?,
-            (applied, Some(from)) => write!(f, "{} from {}", row(applied), show(from))?,
+            (applied, Some(from)) => write!(f, "{} from {}", row(applied), day_of(from))?,
         }
         if self.writes_as_input {
             f.write_str("; cache writes as plain input")?;

@@ -9,7 +9,7 @@ use std::fmt;
 use bedplate_core::clock::Timestamp;
 
 use crate::book::{Book, Guardrail};
-use crate::dated::{Dated, show};
+use crate::dated::{Dated, day_of};
 use crate::entry::Entry;
 use crate::tree::Tree;
 use values::{Members, bad, date, items, picos, table, take, text};
@@ -30,6 +30,12 @@ pub struct Problem {
 }
 
 type Read<T> = Result<T, Problem>;
+
+/// Whether a text is a list of its own, and no operator's file.
+pub(crate) fn is_list(text: &str) -> bool {
+    let members = top(text, "").unwrap_or_default();
+    members.iter().any(|(name, tree)| name == "models" && matches!(tree, Tree::List(_)))
+}
 
 /// A list of its own, such as the one that the binary carries.
 pub(crate) fn list(text: &str) -> Result<Book, BadPrices> {
@@ -155,7 +161,7 @@ fn in_order<'a>(tree: Tree<'a>, place: &str) -> Read<Vec<Row<'a>>> {
             take(&mut members, "from").map(|from| date(&from, &format!("{place}.from"))).transpose()?;
         if rows.iter().any(|(other, ..)| *other == from) {
             let when =
-                from.map_or_else(|| "no day `from`".to_owned(), |from| format!("the day {}", show(from)));
+                from.map_or_else(|| "no day `from`".to_owned(), |from| format!("the day {}", day_of(from)));
             return Err(bad(&place, format!("overlaps: two rows have {when}")));
         }
         rows.push((from, place, members));

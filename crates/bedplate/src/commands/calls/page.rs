@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use bedplate_core::cache::CacheUse;
 use bedplate_core::record::{AttemptRow, CallRow, Outcome};
 use bedplate_core::usage::{Usage, UsageBasis};
 
@@ -70,6 +71,9 @@ fn write_call(out: &mut String, c: &CallRow) -> std::fmt::Result {
     writeln!(out, "stopped by   {}", or_dash(&c.stop_reason))?;
     writeln!(out, "usage        {}", usage(&c.usage, c.basis))?;
     writeln!(out, "cost         {}", c.cost)?;
+    if let Some(cache) = &c.cache {
+        write_cache(out, cache)?;
+    }
     let t = &c.timings;
     writeln!(
         out,
@@ -86,10 +90,24 @@ fn write_call(out: &mut String, c: &CallRow) -> std::fmt::Result {
     writeln!(out, "changed      {edits}")
 }
 
+/// What was spared stands apart from what was spent.
+fn write_cache(out: &mut String, cache: &CacheUse) -> std::fmt::Result {
+    write!(out, "cache        {}", cache.mark.name())?;
+    if let Some(skip) = cache.skip {
+        write!(out, ": {}", skip.said())?;
+    }
+    if let Some(a) = &cache.avoided {
+        let (age, tokens) = (a.age_ms / 1_000, usage(&a.usage, UsageBasis::Reported));
+        write!(out, ", an answer of {age} s to call {}; spared {} and {tokens}", a.call, a.cost)?;
+    }
+    writeln!(out)
+}
+
 fn write_attempt(out: &mut String, a: &AttemptRow) -> std::fmt::Result {
     writeln!(out, "\nattempt {}", a.n)?;
     let account = if a.account.is_empty() { "unknown" } else { &a.account };
-    writeln!(out, "  target     {} by {} (region {}, account {account})", a.target, a.provider, a.region)?;
+    let leads = a.model.as_ref().map_or_else(String::new, |model| format!(", which leads to {model},"));
+    writeln!(out, "  target     {}{leads} by {} (region {}, account {account})", a.target, a.provider, a.region)?;
     let status = if a.status == 0 { "no answer".into() } else { format!("status {}", a.status) };
     write!(out, "  answer     {status}")?;
     if let Some(error) = &a.error {
@@ -103,6 +121,9 @@ fn write_attempt(out: &mut String, a: &AttemptRow) -> std::fmt::Result {
     let tier = if a.tier.is_empty() { "not said" } else { &a.tier };
     writeln!(out, "  usage      {}", usage(&a.usage, a.basis))?;
     writeln!(out, "  cost       {} by prices of {}, tier {tier}", a.cost, a.price_version)?;
+    if !a.price_basis.is_empty() {
+        writeln!(out, "  priced by  {}", a.price_basis)?;
+    }
     let t = &a.timings;
     let connect =
         t.connect.map_or_else(|| "connection kept".into(), |us| format!("connected in {}", ms(Some(us))));

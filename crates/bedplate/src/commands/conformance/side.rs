@@ -102,6 +102,7 @@ fn request(check: &Check, throttle: bool) -> Ask {
         body,
         sha256: *BodyDigest::of(signed).bytes(),
         target: check.model.as_str().into(),
+        model: check.model.as_str().into(),
         sent: Arc::default(),
     }
 }
