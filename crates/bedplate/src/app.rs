@@ -2,6 +2,7 @@
 
 mod background;
 pub(crate) mod budgets;
+mod cache;
 mod environment;
 mod health;
 mod notices;
@@ -16,8 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bedplate_control::Live;
 use bedplate_control::keys::Keymaker;
+use bedplate_control::{CacheDesk, CacheTally, Live};
 use bedplate_core::clock::{Clock, SystemClock};
 use bedplate_core::ids::{Ids, SystemIds};
 use bedplate_core::ports::{Ledger, Sink};
@@ -117,9 +118,12 @@ impl App {
         let in_force = Arc::new(InForce::new(purses, escrow));
         in_force.take_changed().await?;
         let notices = notices::start(&project, &settings, &clock, &ids)?;
+        let cache = cache::open(&settings, &keymaker, runtime)?;
+        let tally = Arc::<CacheTally>::default();
         let live = Live::new(Arc::clone(&clock));
         let mut sinks = telemetry.sinks();
         sinks.push(Arc::clone(&live) as Arc<dyn Sink>);
+        sinks.push(Arc::clone(&tally) as Arc<dyn Sink>);
         let providers = Providers::new(Arc::clone(&clock), runtime.clone());
         let (reload, snapshot) = Reload::start(reload::Parts {
             source,
@@ -131,6 +135,7 @@ impl App {
             clock: Arc::clone(&clock),
             sinks,
             budgets: Arc::clone(&in_force),
+            cache: cache.clone(),
         })
         .await
         .map_err(Failure::usage)?;
@@ -164,7 +169,10 @@ impl App {
         let metrics = {
             let (metrics, reload) = (Arc::clone(&telemetry.metrics), Arc::clone(&reload));
             let notices = Arc::clone(&notices);
-            move || page(&metrics.render(), &(reload.metrics() + &notices.metrics()))
+            let cache = cache.clone();
+            move || {
+                page(&metrics.render(), &(reload.metrics() + &notices.metrics() + &cache::metrics(&cache)))
+            }
         };
         let parts = bedplate_control::Parts {
             ledger: Arc::clone(&ledger),
@@ -173,6 +181,7 @@ impl App {
             health: Arc::clone(&health) as Arc<dyn bedplate_control::Health>,
             metrics: Arc::new(metrics),
             live,
+            cache: CacheDesk { cache: Arc::new(cache), tally },
             clock,
             version: env!("CARGO_PKG_VERSION"),
         };

@@ -48,6 +48,9 @@ enum Command {
     /// Look at calls
     #[command(subcommand)]
     Calls(CallsCommand),
+    /// What the cache keeps and spared; drop answers
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Try whether notices arrive; look after those that did not
     #[command(subcommand)]
     Notify(NotifyCommand),
@@ -272,6 +275,36 @@ pub(crate) enum DeadCommand {
     },
 }
 
+/// `bedplate cache`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum CacheCommand {
+    /// How much is kept, and what was spared since the start
+    Stats(ProjectArgs),
+    /// Drop kept answers; from then on none of them is given
+    #[command(after_help = "Examples:\n  bedplate cache purge --team support\n  bedplate cache purge --all")]
+    Purge(PurgeArgs),
+}
+
+/// Which answers.
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(false))]
+pub(crate) struct PurgeArgs {
+    /// All of them
+    #[arg(long, group = "what")]
+    pub(crate) all: bool,
+    /// Those of a team
+    #[arg(long, group = "what")]
+    pub(crate) team: Option<String>,
+    /// Those of a feature
+    #[arg(long, group = "what")]
+    pub(crate) feature: Option<String>,
+    /// Those of a model, as callers name it
+    #[arg(long, group = "what")]
+    pub(crate) model: Option<String>,
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+}
+
 /// `bedplate config`.
 #[derive(Subcommand, Debug)]
 pub(crate) enum ConfigCommand {
@@ -312,6 +345,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Run(args) => commands::run::run(args),
         Command::Key(command) => commands::key::run(command),
         Command::Calls(command) => commands::calls::run(command),
+        Command::Cache(command) => commands::cache::run(command),
         Command::Notify(command) => commands::notify::run(command),
         Command::Cost(command) => commands::cost::run(&command),
         Command::Check(args) => commands::check::run(&args),

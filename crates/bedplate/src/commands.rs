@@ -1,5 +1,7 @@
 //! One command, one file.
 
+mod admin;
+pub(crate) mod cache;
 pub(crate) mod calls;
 pub(crate) mod check;
 pub(crate) mod conformance;

@@ -13,7 +13,7 @@ use bedplate_cost::budget::BudgetConfig;
 use bedplate_gateway::tls;
 use bedplate_gateway::{Auth, Limits};
 use bedplate_notify::config::Config as NotifyConfig;
-use bedplate_pipeline::{BudgetsConfig, DrainConfig, OperationsConfig, TimeoutConfig};
+use bedplate_pipeline::{BudgetsConfig, CacheConfig, DrainConfig, OperationsConfig, TimeoutConfig};
 use bedplate_telemetry::LogConfig;
 use bedplate_telemetry::call_log::Calls;
 use bedplate_telemetry::cloudwatch::CloudWatchConfig;
@@ -46,6 +46,7 @@ pub(crate) struct Settings {
     /// Money or tokens that may be spent over a period.
     pub(crate) budget: Vec<BudgetConfig>,
     pub(crate) budgets: BudgetsConfig,
+    pub(crate) cache: CacheConfig,
     pub(crate) log: LogConfig,
     pub(crate) metrics: MetricsConfig,
     pub(crate) emf: EmfConfig,
@@ -246,14 +247,14 @@ mod tests {
     #[test]
     fn every_file_that_is_named_is_watched_also_when_the_rest_is_bad() {
         let folder = tempfile::tempdir().unwrap();
-        let text = "[prices]\noverrides = \"file-1\"\n[store]\nledger = { postgres = { file = \"file-2\" } }\n[[provider]]\nname = \"a\"\nkind = \"bedrock\"\nca_file = \"file-3\"\nbearer = { file = \"file-4\" }\nproxy_login = { file = \"file-9\" }\n[traces]\nca_file = \"/etc/file-5\"\nheaders = { a = { file = \"file-6\" }, b = { env = \"B\" } }\n[sim]\nbearer_tokens = [{ file = \"file-7\" }]\ncredentials = [{ access_key_id = \"A\", secret_access_key = { file = \"file-8\" } }]\n[[notify]]\nname = \"n\"\nkind = \"log\"\nca_file = \"file-10\"\nsecret = { file = \"file-11\" }\nurl_from = { file = \"file-12\" }\npassword = { file = \"file-13\" }\nheaders = { a = { file = \"file-14\" } }\n[nonsense]\n";
+        let text = "[prices]\noverrides = \"file-1\"\n[store]\nledger = { postgres = { file = \"file-2\" } }\nhot = { redis = { file = \"file-15\" } }\n[[provider]]\nname = \"a\"\nkind = \"bedrock\"\nca_file = \"file-3\"\nbearer = { file = \"file-4\" }\nproxy_login = { file = \"file-9\" }\n[traces]\nca_file = \"/etc/file-5\"\nheaders = { a = { file = \"file-6\" }, b = { env = \"B\" } }\n[sim]\nbearer_tokens = [{ file = \"file-7\" }]\ncredentials = [{ access_key_id = \"A\", secret_access_key = { file = \"file-8\" } }]\n[[notify]]\nname = \"n\"\nkind = \"log\"\nca_file = \"file-10\"\nsecret = { file = \"file-11\" }\nurl_from = { file = \"file-12\" }\npassword = { file = \"file-13\" }\nheaders = { a = { file = \"file-14\" } }\n[nonsense]\n";
         std::fs::write(folder.path().join("bedplate.toml"), text).unwrap();
         let project = Project::open(folder.path()).unwrap();
         assert!(Settings::load(&project).is_err());
         let mut names: Vec<String> =
             Settings::named_files(&project).iter().map(|f| f.path.display().to_string()).collect();
         names.sort_by_key(|name| name.rsplit('-').next().and_then(|n| n.parse::<u32>().ok()));
-        let expected: Vec<String> = (1..=14)
+        let expected: Vec<String> = (1..=15)
             .map(|n| match n {
                 5 => "/etc/file-5".to_owned(),
                 n => project.dir.join(format!("file-{n}")).display().to_string(),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bedplate_control::keys::Keymaker;
-use bedplate_control::{Health, Live, Part, Parts, Readiness, Server};
+use bedplate_control::{CacheDesk, Health, Live, Part, Parts, Readiness, Server};
 use bedplate_core::clock::{Clock, SystemClock, Timestamp};
 use bedplate_core::ids::SystemIds;
 use bedplate_core::ports::{Calls, Sink};
@@ -60,6 +60,10 @@ async fn main() {
         health: Arc::new(Fine(clock.now().minus(Duration::from_secs(400)))),
         metrics: Arc::new(|| "# made up\n".into()),
         live: Arc::clone(&live),
+        cache: CacheDesk {
+            cache: Arc::new(bedplate_testkit::MemoryCache::new(Arc::clone(&clock))),
+            tally: Arc::default(),
+        },
         clock: Arc::clone(&clock),
         version: env!("CARGO_PKG_VERSION"),
     };

@@ -17,6 +17,7 @@
 //! later is closed until somebody opens it there.
 
 mod api;
+mod cache;
 mod gate;
 pub mod health;
 pub mod keys;
@@ -26,6 +27,7 @@ mod probes;
 mod routes;
 pub mod server;
 
+pub use cache::{CacheCounts, CacheDesk, CacheTally};
 pub use health::{Health, Part, Readiness};
 pub use live::Live;
 pub use server::{Parts, Server, ServerError};

@@ -14,7 +14,7 @@ use axum::{Extension, Router};
 use bedplate_core::call::CallId;
 
 use crate::api::error::Problem;
-use crate::api::{calls, keys, live, totals};
+use crate::api::{cache, calls, keys, live, totals};
 use crate::gate::{Barred, Gate, Jar, Pass, same};
 use crate::pages::{self, assets, call, console, login};
 use crate::probes;
@@ -67,6 +67,8 @@ pub(crate) fn routes(parts: Parts, port: u16, tls: bool) -> Router {
         .route("/admin/v1/calls/{id}", get(calls::one))
         .route("/admin/v1/totals", get(totals::list))
         .route("/admin/v1/live", get(live::now))
+        .route("/admin/v1/cache", get(cache::show))
+        .route("/admin/v1/cache/purge", post(cache::purge))
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))

@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
+use crate::cache::CacheDesk;
 use crate::health::Health;
 use crate::keys::Keymaker;
 use crate::live::{KEPT, Live};
@@ -34,6 +35,7 @@ pub struct Parts {
     /// Renders the metrics in the Prometheus text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     pub live: Arc<Live>,
+    pub cache: CacheDesk,
     pub clock: Arc<dyn Clock>,
     pub version: &'static str,
 }

@@ -16,7 +16,7 @@ use bedplate_core::ports::{Intake, Sink};
 use bedplate_cost::budget::Budget;
 use bedplate_gateway::tls::{Certificates, TlsError};
 use bedplate_gateway::{Gateway, Snapshot};
-use bedplate_pipeline::{Books, Pipeline, Routes};
+use bedplate_pipeline::{Books, Pipeline, Routes, Single};
 use bedplate_store::Journal;
 use bedplate_upstream::CredentialsState;
 use tokio::sync::Mutex;
@@ -36,6 +36,7 @@ pub(super) struct Reload {
     clock: Arc<dyn Clock>,
     sinks: Vec<Arc<dyn Sink>>,
     budgets: Arc<InForce>,
+    cache: Single,
     open: Arc<AtomicU64>,
     /// What was there at the start, which some sections stay with.
     started: (Settings, Prints),
@@ -56,6 +57,7 @@ pub(super) struct Parts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) sinks: Vec<Arc<dyn Sink>>,
     pub(super) budgets: Arc<InForce>,
+    pub(super) cache: Single,
 }
 
 struct Seen {
@@ -80,8 +82,18 @@ impl Reload {
     /// # Errors
     /// Says what is wrong with them.
     pub(super) async fn start(parts: Parts) -> Result<(Self, Snapshot), String> {
-        let Parts { source, settings, prints, providers, certificates, journal, clock, sinks, budgets } =
-            parts;
+        let Parts {
+            source,
+            settings,
+            prints,
+            providers,
+            certificates,
+            journal,
+            clock,
+            sinks,
+            budgets,
+            cache,
+        } = parts;
         let status = Status::new(certificates.is_some(), clock.now());
         let in_file = prints.has(&source.project.config());
         let seen = Seen { tried: prints.clone(), last: prints.clone(), in_file };
@@ -93,6 +105,7 @@ impl Reload {
             clock,
             sinks,
             budgets,
+            cache,
             open: Arc::default(),
             started: (settings.clone(), prints.clone()),
             status,
@@ -184,7 +197,7 @@ impl Reload {
             allowed,
             timeouts: settings.timeout.build(),
             drain: settings.drain.build(),
-            cache: bedplate_pipeline::Caching::off(),
+            cache: settings.cache.build(&self.cache, &self.clock),
         };
         let snapshot = Snapshot {
             pipeline,

@@ -35,7 +35,7 @@ right name; a key that is not in these tables is a problem. The same in a form f
 A running bedplate takes up the file, and those that it names, within three seconds of a change, and at once on `SIGHUP`. What
 is good is taken up as a whole; calls that have begun keep the configuration they began with. What is bad changes nothing;
 the log and `/metrics` say so. `[listen]`, `[limits] connections`, `[store]`, `[log]`, `[metrics]`, `[emf]`, `[cloudwatch]`,
-`[traces]`, `[[notify]]` and `[sim]` are taken up at the next start, and the log says so.
+`[traces]`, `[[notify]]`, `[sim]`, and of `[cache]` all but its rules, are taken up at the next start, and the log says so.
 ";
 
 fn page() -> Result<String, fmt::Error> {

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use bedplate_core::setting::SecretRef;
-use bedplate_store::LedgerConfig;
+use bedplate_store::{HotConfig, LedgerConfig};
 
 use super::Settings;
 
@@ -40,6 +40,9 @@ impl Settings {
             secrets.filter_map(file_of).for_each(|file| f("provider", file));
         }
         if let LedgerConfig::Postgres(url) = &mut self.store.ledger {
+            file_of(url).into_iter().for_each(|file| f("store", file));
+        }
+        if let HotConfig::Redis(url) = &mut self.store.hot {
             file_of(url).into_iter().for_each(|file| f("store", file));
         }
         self.traces.ca_file.iter_mut().for_each(|file| f("traces", file));

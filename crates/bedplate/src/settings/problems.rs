@@ -40,6 +40,9 @@ impl Settings {
         if let Err((member, said)) = self.budgets.build(self.store.deadline.0) {
             found.add(&[&format!("budgets.{member}")], said);
         }
+        for (key, said) in self.cache.problems() {
+            found.add(&[&format!("cache.{key}")], said);
+        }
         self.notify_problems(&mut found);
         if let Err(said) = self.prices.book(project) {
             found.add(&["prices.overrides"], format!("`[prices] overrides`: {said}"));

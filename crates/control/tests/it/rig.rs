@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use bedplate_control::keys::Keymaker;
-use bedplate_control::{Health, Live, Part, Parts, Readiness, Server};
+use bedplate_control::{CacheDesk, Health, Live, Part, Parts, Readiness, Server};
 use bedplate_core::clock::Clock;
 use bedplate_core::ports::{Calls, Keys};
 use bedplate_core::record::Outcome;
@@ -47,6 +47,11 @@ pub(crate) fn keymaker(ledger: &Arc<Memory>, clock: &ManualClock) -> Keymaker {
     }
 }
 
+pub(crate) fn desk(clock: &ManualClock) -> CacheDesk {
+    let cache = Arc::new(bedplate_testkit::MemoryCache::new(Arc::new(clock.clone())));
+    CacheDesk { cache, tally: Arc::default() }
+}
+
 impl Rig {
     pub(crate) async fn start() -> Self {
         Self::over(None, Vec::new()).await
@@ -67,6 +72,7 @@ impl Rig {
             health: health.clone(),
             metrics: Arc::new(|| "# TYPE bedplate_up gauge\nbedplate_up 1\n".into()),
             live: live.clone(),
+            cache: desk(&clock),
             clock: Arc::new(clock.clone()) as Arc<dyn Clock>,
             version: "0.1.0-test",
         };

@@ -83,6 +83,7 @@ async fn a_port_that_is_taken_is_said() {
         health: rig.health.clone(),
         metrics: Arc::new(String::new),
         live: rig.live.clone(),
+        cache: crate::rig::desk(&rig.clock),
         clock: Arc::new(rig.clock.clone()),
         version: "0",
     };

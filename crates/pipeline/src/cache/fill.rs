@@ -28,7 +28,10 @@ pub(crate) struct Fill {
     /// `None` when nobody may wait for it.
     pub(super) seat: Option<Seat>,
     pub(super) call: CallId,
+    /// The name that prices are looked up by.
     pub(super) priced: Arc<str>,
+    /// A prompt router's choice is priced instead.
+    pub(super) routed: bool,
     pub(super) region: Arc<str>,
 }
 
@@ -63,6 +66,11 @@ impl Fill {
         answer
     }
 
+    fn priced(&self, metered: &Metered) -> Arc<str> {
+        let chosen = metered.model.as_deref().filter(|_| self.routed);
+        chosen.map_or_else(|| Arc::clone(&self.priced), Arc::from)
+    }
+
     fn rule(&self) -> &Rule {
         &self.caching.rules[self.rule]
     }
@@ -84,7 +92,7 @@ impl Fill {
             headers: of_the_answer(headers),
             body,
             usage: metered.usage.clone(),
-            target: Arc::clone(&self.priced),
+            target: self.priced(metered),
             region: Arc::clone(&self.region),
             tier: metered.tier.clone(),
             stop_reason: metered.stop_reason.clone(),

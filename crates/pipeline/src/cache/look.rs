@@ -159,6 +159,7 @@ impl Asker<'_> {
         let now = self.caching.clock.now();
         let stale = found.filter(|entry| self.rule.is_of_use(entry, now)).map(Kept);
         record.cache(Mark::Miss, None);
+        let prices = record.prices();
         let fill = Fill {
             caching: self.caching.clone(),
             rule: self.n,
@@ -166,7 +167,8 @@ impl Asker<'_> {
             epoch,
             seat,
             call: record.id(),
-            priced: Arc::clone(&self.composed.target),
+            priced: self.composed.priced(&prices).into(),
+            routed: prices.entry(&self.composed.target).is_none(),
             region: Arc::clone(&self.composed.provider.facts().region),
         };
         Turn::Ask(Some(Box::new(Asking { fill: Some(fill), stale, mark: Some(Mark::Miss), waited })))

@@ -22,8 +22,8 @@ use bedplate_core::secret::Secret;
 use bedplate_core::usage::Usage;
 use bedplate_core::view::{Edits, Stamped, View};
 use bedplate_pipeline::{
-    Admission, Answer, AnswerBody, Ask, Books, Broke, Caching, Call, Deadlines, Drain, Evidence, Failed, Flow, Heard,
-    Metered, Native, Piece, Pipeline, Provider, ProviderFacts, Record, Routes, Tags, Timeouts,
+    Admission, Answer, AnswerBody, Ask, Books, Broke, Caching, Call, Deadlines, Drain, Evidence, Failed,
+    Flow, Heard, Metered, Native, Piece, Pipeline, Provider, ProviderFacts, Record, Routes, Tags, Timeouts,
 };
 use bedplate_testkit::{ManualClock, SeededIds};
 use bytes::Bytes;

@@ -1,6 +1,7 @@
 //! One line.
 
 use bedplate_core::budget::{Blocked, BudgetId, Charge, Unit as BudgetUnit, Why};
+use bedplate_core::cache::{Mark, Skip};
 use bedplate_core::call::{CallId, Dialect, Operation};
 use bedplate_core::record::{Ending, Outcome};
 use bedplate_core::refusal::{Code, Stage};
@@ -59,6 +60,16 @@ pub struct Line<'a> {
     cost_known: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     price_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<Mark>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_skip: Option<Skip>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_call: Option<CallId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    avoided_cost_nanos: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    avoided_cost_known: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stop_reason: Option<&'a str>,
     total_us: u64,
@@ -137,6 +148,8 @@ impl<'a> Line<'a> {
     pub fn of(outcome: &'a Outcome) -> Self {
         let call = &outcome.call;
         let last = outcome.attempts.last();
+        let cache = call.cache.as_deref();
+        let avoided = cache.and_then(|c| c.avoided.as_ref());
         Self {
             time: call.admitted_at.to_string(),
             call: call.id,
@@ -172,6 +185,11 @@ impl<'a> Line<'a> {
             cost_nanos: call.cost.priced().0,
             cost_known: call.cost.is_known(),
             price_version: last.map(|a| &*a.price_version).filter(|v| !v.is_empty()),
+            cache: cache.map(|c| c.mark),
+            cache_skip: cache.and_then(|c| c.skip),
+            cache_call: avoided.map(|a| a.call),
+            avoided_cost_nanos: avoided.map(|a| a.cost.priced().0),
+            avoided_cost_known: avoided.map(|a| a.cost.is_known()),
             stop_reason: call.stop_reason.as_deref(),
             total_us: call.timings.total,
             overhead_us: call.timings.overhead,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use bedplate_core::cache::Mark;
 use bedplate_core::refusal::Code;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
@@ -20,6 +21,7 @@ type Values = Vec<String>;
 pub(crate) struct Page {
     counters: BTreeMap<&'static str, BTreeMap<Values, u64>>,
     cost: BTreeMap<Values, i64>,
+    avoided: BTreeMap<Values, i64>,
     duration: BTreeMap<Values, Calls>,
     first_token: BTreeMap<Values, Calls>,
     output_token: BTreeMap<Values, Tokens>,
@@ -38,7 +40,16 @@ impl Page {
             let timed = values([model, feature, operation]);
             self.add(names::CALLS, values([model, team, feature, operation, ending]), counts.calls);
             self.add(names::UNPRICED, whose.clone(), counts.unpriced);
+            if counts.avoided.0 > 0 {
+                *self.avoided.entry(whose.clone()).or_default() += counts.avoided.0;
+            }
             *self.cost.entry(whose).or_default() += counts.cost.0;
+            for (mark, n) in Mark::ALL.iter().zip(counts.cache) {
+                self.add(names::CACHE, values([model, team, feature, mark.name()]), n);
+            }
+            for (kind, n) in KINDS.iter().zip(counts.avoided_tokens) {
+                self.add(names::AVOIDED_TOKENS, values([model, team, feature, kind]), n);
+            }
             for (kind, n) in KINDS.iter().zip(counts.tokens) {
                 self.add(names::TOKENS, values([model, team, feature, kind]), n);
             }
@@ -97,12 +108,8 @@ impl Collector for Page {
         for metric in names::METRICS {
             let mut to = to.encode_descriptor(metric.stem, metric.help, None, metric.kind)?;
             match metric.stem {
-                stem if stem == names::COST.stem => {
-                    for (values, nanos) in &self.cost {
-                        #[expect(clippy::cast_precision_loss, reason = "metrics are floats by nature")]
-                        counter(&mut to, metric, values, &(*nanos as f64 / 1e9))?;
-                    }
-                }
+                stem if stem == names::COST.stem => dollars(&mut to, metric, &self.cost)?,
+                stem if stem == names::AVOIDED.stem => dollars(&mut to, metric, &self.avoided)?,
                 stem if stem == names::DURATION.stem => histograms(&mut to, metric, &self.duration, &CALL)?,
                 stem if stem == names::FIRST_TOKEN.stem => {
                     histograms(&mut to, metric, &self.first_token, &CALL)?
@@ -134,6 +141,14 @@ impl Collector for Page {
 
 fn labels<'a>(metric: &Metric, values: &'a Values) -> Vec<(&'static str, &'a str)> {
     metric.labels.iter().copied().zip(values.iter().map(String::as_str)).collect()
+}
+
+fn dollars(to: &mut MetricEncoder<'_>, metric: &Metric, series: &BTreeMap<Values, i64>) -> fmt::Result {
+    for (values, nanos) in series {
+        #[expect(clippy::cast_precision_loss, reason = "metrics are floats by nature")]
+        counter(to, metric, values, &(*nanos as f64 / 1e9))?;
+    }
+    Ok(())
 }
 
 fn counter(

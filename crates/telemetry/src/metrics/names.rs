@@ -63,6 +63,12 @@ metrics! {
         "Dollars by the price book; of calls whose cost is not fully known, the known part";
     UNPRICED = "bedplate_unpriced_calls", Counter, ["model", "team", "feature"],
         "Calls whose cost is not fully known";
+    CACHE = "bedplate_cache_calls", Counter, ["model", "team", "feature", "result"],
+        "Calls that a rule of the cache concerns: hit, miss, bypass, stale";
+    AVOIDED = "bedplate_cache_avoided_usd", Counter, ["model", "team", "feature"],
+        "Dollars that kept answers spared, by the price book of their moment; not part of what was spent";
+    AVOIDED_TOKENS = "bedplate_cache_avoided_tokens", Counter, ["model", "team", "feature", "kind"],
+        "Tokens that kept answers spared, in the kinds of bedplate_tokens";
     REFUSALS = "bedplate_refusals", Counter, ["code"],
         "Calls that ended with a code of bedplate's own; BP4008 is an upstream's error passed on";
     BUDGET_LIMIT = "bedplate_budget_limit", Gauge, ["budget", "unit"],

@@ -1,6 +1,7 @@
 //! What one thread has counted.
 
 use bedplate_core::budget::Blocked;
+use bedplate_core::cache::CacheUse;
 use bedplate_core::call::Operation;
 use bedplate_core::money::Nanos;
 use bedplate_core::record::{AttemptRow, CallRow, Ending, Outcome};
@@ -53,6 +54,10 @@ pub(crate) struct CallCounts {
     pub(crate) tokens: [u64; 5],
     pub(crate) cost: Nanos,
     pub(crate) unpriced: u64,
+    /// In the order of [`Mark::ALL`].
+    pub(crate) cache: [u64; 4],
+    pub(crate) avoided: Nanos,
+    pub(crate) avoided_tokens: [u64; 5],
 }
 
 impl Shard {
@@ -69,7 +74,8 @@ impl Shard {
 
     pub(crate) fn count(&mut self, outcome: &Outcome, labels: &Labels) {
         let call = &outcome.call;
-        let reached = !outcome.attempts.is_empty();
+        let kept = call.cache.as_ref().is_some_and(|cache| cache.avoided.is_some());
+        let reached = kept || !outcome.attempts.is_empty();
         let row = row(&mut self.calls, call, reached, labels);
         row.count(outcome);
         if let Some(code) = call.code {
@@ -166,6 +172,19 @@ impl CallCounts {
         }
         self.cost = self.cost.saturating_add(call.cost.priced());
         self.unpriced += u64::from(!call.cost.is_known());
+        if let Some(cache) = &call.cache {
+            self.cached(cache);
+        }
+    }
+
+    fn cached(&mut self, cache: &CacheUse) {
+        self.cache[cache.mark as usize] += 1;
+        if let Some(avoided) = &cache.avoided {
+            self.avoided = self.avoided.saturating_add(avoided.cost.priced());
+            for (sum, n) in self.avoided_tokens.iter_mut().zip(tokens(&avoided.usage)) {
+                *sum += n;
+            }
+        }
     }
 
     /// Each attempt that ran out of time, and the call that did so outside of any.

@@ -1,5 +1,7 @@
 //! Sections that only a start takes up.
 
+use bedplate_pipeline::CacheConfig;
+
 use crate::app::prints::Prints;
 use crate::project::Project;
 use crate::settings::Settings;
@@ -23,7 +25,7 @@ pub(super) fn waiting(
     said(started).into_iter().zip(said(settings)).filter_map(differ).collect()
 }
 
-fn sections(settings: &Settings) -> [(&'static str, String); 11] {
+fn sections(settings: &Settings) -> [(&'static str, String); 12] {
     fn json(section: &impl serde::Serialize) -> String {
         serde_json::to_string(section).unwrap_or_default()
     }
@@ -39,6 +41,10 @@ fn sections(settings: &Settings) -> [(&'static str, String); 11] {
         ("[[notify]]", json(&settings.notify)),
         ("[sim]", json(&settings.sim)),
         ("[budgets]", json(&settings.budgets)),
+        (
+            "[cache] memory, entries and deadline",
+            json(&CacheConfig { rule: Vec::new(), ..settings.cache.clone() }),
+        ),
     ]
 }
 

@@ -42,6 +42,18 @@ runtime = "https://vpce-0a1b2c3d-example.bedrock-runtime.us-east-1.vpce.amazonaw
     ("drain", "[drain]\nhang_up = \"30s\"\nshutdown = \"1m\"", None),
     ("operations", "[operations]\nallow = [\"StartAsyncInvoke\", \"GetAsyncInvoke\"]", None),
     ("prices", "[prices]\noverrides = \"prices.toml\"", Some("it names a file beside it")),
+    ("cache", "[cache]\nmemory = \"256MiB\"\nentries = 500000", None),
+    (
+        "cache.rule",
+        r#"
+[[cache.rule]]
+models = ["us.amazon.nova-*"]
+features = ["triage"]
+ttl = "1h"
+stale_if_error = "1d"
+"#,
+        None,
+    ),
     ("log", "[log]\ncalls = { file = \"calls.log\" }", None),
     ("log.invocation", "[log.invocation]\nfolder = \"invocations\"", None),
     ("metrics", "[metrics]\nlabel_values = 50", None),

@@ -6,8 +6,8 @@ use bedplate_core::content::Content;
 use bedplate_core::refusal::Refusal;
 use bedplate_core::view::{Edits, View};
 use bedplate_pipeline::Native;
-use bedplate_wire::bedrock::{Family, cache};
 use bedplate_wire::bedrock::view::{self, Asked};
+use bedplate_wire::bedrock::{Family, cache};
 use bedplate_wire::sigv4::{BodyDigest, Hex64};
 use bytes::Bytes;
 

@@ -36,7 +36,7 @@ impl Record {
         let usage = entry.usage.clone().unwrap_or_default();
         let (model, region, tier) = (&*entry.target, &*entry.region, &*entry.tier);
         let cost = match &entry.usage {
-            Some(usage) => self.books.prices.price(Ask { model, region, tier, usage }).cost,
+            Some(usage) => self.prices().price(Ask { model, region, tier, usage }).cost,
             None => Cost::Unknown(Nanos::ZERO),
         };
         let age = self.books.clock.now().0.saturating_sub(entry.made_at.0);
@@ -45,9 +45,6 @@ impl Record {
         self.first_byte();
         self.sent(entry.body.len());
         self.write(|call| {
-            if call.operation.is_some_and(|op| op.streams()) {
-                call.timings.first_token = call.timings.first_byte;
-            }
             call.stop_reason.clone_from(&entry.stop_reason);
             call.cache = Some(Box::new(CacheUse { mark, skip: None, avoided: Some(avoided) }));
         });
