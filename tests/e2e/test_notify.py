@@ -123,6 +123,7 @@ def test_slack_gets_a_message_and_its_url_is_never_shown(receive, tmp_path):
     assert [block["type"] for block in message["blocks"]] == ["header", "section", "context"]
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")
 @pytest.mark.parametrize("how", ["starttls", "implicit", "off"])
 def test_a_mail_arrives(how, mail, tmp_path):
     self_signed(tmp_path)
