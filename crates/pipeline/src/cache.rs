@@ -36,15 +36,24 @@ pub struct Caching {
     pub(crate) in_force: InForce,
 }
 
-/// What of the configuration an answer depends on, beside the call.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct InForce {
-    pub(crate) prompt: Fingerprint,
-    pub(crate) guard: Fingerprint,
-    pub(crate) policy: Fingerprint,
+/// What of the configuration an answer depends on, beside the call: an answer that was made under another one is not
+/// found.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct InForce {
+    /// Released prompts and their versions.
+    pub prompt: Fingerprint,
+    /// What screens requests and answers, and how strictly.
+    pub guard: Fingerprint,
+    pub policy: Fingerprint,
 }
 
 impl Caching {
+    /// The same cache, for answers that depend on `in_force`.
+    #[must_use]
+    pub fn under(self, in_force: InForce) -> Self {
+        Self { in_force, ..self }
+    }
+
     /// A cache that keeps nothing.
     pub fn off() -> Self {
         let single = Single::new(Arc::new(off::Nothing));

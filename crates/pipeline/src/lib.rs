@@ -26,7 +26,7 @@ mod review;
 mod settle;
 
 pub use admit::keyring::{Keyring, Presented};
-pub use cache::{CacheConfig, CacheProblem, Caching, RuleConfig, Single};
+pub use cache::{CacheConfig, CacheProblem, Caching, InForce, RuleConfig, Single};
 pub use call::{Call, Evidence, Native, Tags};
 pub use compose::routes::Routes;
 pub use config::{BudgetsConfig, DrainConfig, OperationsConfig, TimeoutConfig};

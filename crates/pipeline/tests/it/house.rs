@@ -66,7 +66,7 @@ pub(crate) struct House {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) books: Arc<Books>,
     pub(crate) ledger: Arc<CountingLedger>,
-    clock: ManualClock,
+    pub(crate) clock: ManualClock,
     ids: SeededIds,
 }
 
@@ -74,6 +74,11 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(30);
 
 impl House {
     pub(crate) fn new(script: Script) -> Self {
+        Self::over(Arc::new(Scripted { facts: facts(), script }), |_| Caching::off())
+    }
+
+    /// With another provider, and a cache on its clock.
+    pub(crate) fn over(provider: Arc<dyn Provider>, cache: impl FnOnce(&ManualClock) -> Caching) -> Self {
         let clock = ManualClock::at("2026-11-22T12:00:00Z");
         let ledger = Arc::new(CountingLedger::default());
         let books = Arc::new(Books {
@@ -86,9 +91,8 @@ impl House {
             purses: None,
             nobody: Arc::from(""),
         });
-        let provider = Arc::new(Scripted { facts: facts(), script });
         let pipeline = Arc::new(Pipeline {
-            routes: Arc::new(Routes::new(vec![provider as Arc<dyn Provider>])),
+            routes: Arc::new(Routes::new(vec![provider])),
             allowed: vec![],
             timeouts: Timeouts {
                 connect: Duration::from_secs(2),
@@ -97,7 +101,7 @@ impl House {
                 total: Duration::from_secs(120),
             },
             drain: Drain { bound: DRAIN },
-            cache: Caching::off(),
+            cache: cache(&clock),
         });
         Self { pipeline, books, ledger, clock, ids: SeededIds::new(7) }
     }
@@ -121,7 +125,7 @@ impl House {
     }
 }
 
-fn facts() -> ProviderFacts {
+pub(crate) fn facts() -> ProviderFacts {
     ProviderFacts { name: "use1".into(), region: "us-east-1".into(), account: "".into(), stamps: true }
 }
 
@@ -179,7 +183,7 @@ impl Evidence for Forged {
     }
 }
 
-struct Plain(Content);
+pub(crate) struct Plain(pub(crate) Content);
 
 impl Native for Plain {
     fn content(&self) -> &Content {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod budget;
+mod cache;
 mod house;
 mod life;
 mod simulation;
