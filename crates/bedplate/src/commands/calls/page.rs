@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use bedplate_core::cache::CacheUse;
-use bedplate_core::cache::CacheUse;
 use bedplate_core::record::{AttemptRow, CallRow, Outcome};
 use bedplate_core::usage::{Usage, UsageBasis};
 
@@ -75,9 +74,6 @@ fn write_call(out: &mut String, c: &CallRow) -> std::fmt::Result {
     if let Some(cache) = &c.cache {
         write_cache(out, cache)?;
     }
-    if let Some(cache) = &c.cache {
-        write_cache(out, cache)?;
-    }
     let t = &c.timings;
     writeln!(
         out,
@@ -92,19 +88,6 @@ fn write_call(out: &mut String, c: &CallRow) -> std::fmt::Result {
     writeln!(out, "bytes        {} in, {} out", c.bytes_in, c.bytes_out)?;
     let edits = if c.edits.is_empty() { "nothing".into() } else { c.edits.join("; ") };
     writeln!(out, "changed      {edits}")
-}
-
-/// What was spared stands apart from what was spent.
-fn write_cache(out: &mut String, cache: &CacheUse) -> std::fmt::Result {
-    write!(out, "cache        {}", cache.mark.name())?;
-    if let Some(skip) = cache.skip {
-        write!(out, ": {}", skip.said())?;
-    }
-    if let Some(a) = &cache.avoided {
-        let (age, tokens) = (a.age_ms / 1_000, usage(&a.usage, UsageBasis::Reported));
-        write!(out, ", an answer of {age} s to call {}; spared {} and {tokens}", a.call, a.cost)?;
-    }
-    writeln!(out)
 }
 
 /// What was spared stands apart from what was spent.
