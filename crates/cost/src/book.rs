@@ -179,6 +179,16 @@ impl PriceBook {
     }
 }
 
+impl Book {
+    /// Takes over a list's models.
+    pub(crate) fn take(&mut self, entries: Vec<Entry>) {
+        for entry in entries {
+            let of = if entry.endpoint == "bedrock-mantle" { &mut self.mantle } else { &mut self.runtime };
+            of.insert(entry.id.clone(), Dated::ever(entry));
+        }
+    }
+}
+
 impl Default for Book {
     fn default() -> Self {
         Self {

@@ -95,6 +95,11 @@ impl Rates {
         self.get(counter).or(instead)
     }
 
+    /// Whether text costs the same.
+    pub(crate) fn alike(&self, other: &Self) -> bool {
+        [Counter::Input, Counter::Output].into_iter().all(|counter| self.get(counter) == other.get(counter))
+    }
+
     pub(crate) fn clear(&mut self, counter: Counter) {
         self.0[counter as usize] = None;
     }
@@ -138,7 +143,8 @@ pub struct Entry {
     pub eol_date: Option<String>,
     /// The source charges cache writes as plain input when it lists no price for them.
     pub(crate) writes_as_input: bool,
-    /// The list has a row of a commercial region that is not one of the default price's.
+    /// The list has a row of a commercial region that is not one of the default price's, or profiles of geographies
+    /// that cost differently.
     pub(crate) varies: bool,
 }
 

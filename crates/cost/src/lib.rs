@@ -13,8 +13,8 @@
 //!    other needs a row of that name.
 //! 3. *Region*, the one that was called. A row of that region, else the default-region price where it
 //!    applies: in us-east-1, us-east-2 and us-west-2 always; in other commercial regions when the list
-//!    holds no row of another commercial region for the model, which would say that its price varies;
-//!    never in other partitions (`us-gov-`, `cn-`, `eusc-`). Geography profiles (`eu.…`) are models
+//!    shows nowhere that the model's price varies: neither by a row of another commercial region nor by
+//!    profiles of geographies that cost differently; never in other partitions (`us-gov-`, `cn-`, `eusc-`). Geography profiles (`eu.…`) are models
 //!    with rows of their own and go by the same rules.
 //! 4. *Long context.* When prompt tokens (cached ones too) exceed a threshold, the whole request has
 //!    the rate of the highest threshold exceeded.

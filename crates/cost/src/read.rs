@@ -4,13 +4,14 @@ mod holes;
 mod row;
 mod values;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use bedplate_core::clock::Timestamp;
 
 use crate::book::{Book, Guardrail};
 use crate::dated::{Dated, day_of};
-use crate::entry::Entry;
+use crate::entry::{Entry, Rates};
 use crate::tree::Tree;
 use values::{Members, bad, date, items, picos, table, take, text};
 
@@ -53,9 +54,15 @@ pub(crate) fn list(text: &str) -> Result<Book, BadPrices> {
                 read
             }
             "models" => items(tree, place).map(|items| {
-                for (i, tree) in items.into_iter().enumerate() {
-                    problems.extend(listed(tree, &format!("models[{i}]"), &mut book).err());
-                }
+                let each = items.into_iter().enumerate();
+                let read = each.map(|(i, tree)| listed(tree, &format!("models[{i}]")));
+                let mut entries = Vec::new();
+                read.for_each(|read| match read {
+                    Ok(entry) => entries.push(entry),
+                    Err(problem) => problems.push(problem),
+                });
+                see_siblings(&mut entries);
+                book.take(entries);
             }),
             _ => Ok(()),
         };
@@ -64,14 +71,25 @@ pub(crate) fn list(text: &str) -> Result<Book, BadPrices> {
     if problems.is_empty() { Ok(book) } else { Err(BadPrices { problems }) }
 }
 
-fn listed(tree: Tree<'_>, place: &str, book: &mut Book) -> Read<()> {
+fn listed(tree: Tree<'_>, place: &str) -> Read<Entry> {
     let mut entry = Entry::default();
     row::listed(table(tree, place)?, place, &mut entry)?;
     entry.settle();
     entry.see_regions();
-    let of = if entry.endpoint == "bedrock-mantle" { &mut book.mantle } else { &mut book.runtime };
-    of.insert(entry.id.clone(), Dated::ever(entry));
-    Ok(())
+    Ok(entry)
+}
+
+/// Profiles of one model whose geographies differ in price show that the model's own price varies between regions.
+fn see_siblings(entries: &mut [Entry]) {
+    let mut seen: HashMap<String, (Option<Rates>, bool)> = HashMap::new();
+    let local = |entry: &&Entry| entry.geo.as_deref().is_some_and(|geo| !matches!(geo, "global" | "us-gov"));
+    for entry in entries.iter().filter(local) {
+        let (price, differ) = seen.entry(entry.base_model_id.clone()).or_default();
+        *differ |= price.replace(entry.price).is_some_and(|before| !before.alike(&entry.price));
+    }
+    for entry in entries.iter_mut().filter(|entry| entry.geo.is_none()) {
+        entry.varies |= seen.get(&entry.base_model_id).is_some_and(|(_, differ)| *differ);
+    }
 }
 
 /// An operator's file, over `book`, which is of no use after an error.

@@ -5,9 +5,12 @@ use super::Read;
 use super::values::bad;
 use crate::entry::{Counter, Entry, Rates};
 
-/// Looks through the rows of a model that a file wrote prices for.
-pub(super) fn find(entry: &Entry, place: &str) -> Read<()> {
-    row(entry, &entry.price, &format!("{place}.price"))?;
+/// Looks through the rows of a model that a file wrote prices for; `price` itself when it was written, or when there
+/// is no list that says it.
+pub(super) fn find(entry: &Entry, price_written: bool, place: &str) -> Read<()> {
+    if price_written || entry.mode.is_empty() {
+        row(entry, &entry.price, &format!("{place}.price"))?;
+    }
     for (name, rates) in &entry.tiers {
         row(entry, rates, &format!("{place}.price_tiers.{name}"))?;
     }

@@ -32,12 +32,15 @@ pub(super) fn listed(members: Members<'_>, place: &str, entry: &mut Entry) -> Re
 
 /// An operator's members over an entry.
 pub(super) fn replace(members: Members<'_>, place: &str, entry: &mut Entry) -> Read<()> {
-    if members.iter().any(|(name, _)| name == "price") {
+    let price = members.iter().any(|(name, _)| name == "price");
+    if price {
         // the list's other rows belong to the list's price
         entry.tiers.clear();
         entry.regions.clear();
         entry.long_context.clear();
         entry.optimized = None;
+        // an operator's price holds in all commercial regions but those with a row
+        entry.varies = false;
     }
     let prices = members.iter().any(|(name, _)| PRICES.contains(&&**name));
     for (name, tree) in members {
@@ -48,7 +51,7 @@ pub(super) fn replace(members: Members<'_>, place: &str, entry: &mut Entry) -> R
             return Err(bad(&at, format!("no such member; taken are {}", taken.join(", "))));
         }
     }
-    if prices { holes::find(entry, place) } else { Ok(()) }
+    if prices { holes::find(entry, price, place) } else { Ok(()) }
 }
 
 /// A member that both know; `false` when it is none.

@@ -139,8 +139,12 @@ fn regions_with_and_without_rows() {
     known("deepseek.v3.2", "us-west-2", "", &one, 620_000_000, Applied::DefaultRegion);
     let why = price("deepseek.v3.2", "eu-central-2", "", &one).basis.applied;
     assert_eq!(why, Err(Reason::UnknownRegion));
-    // no row of another commercial region: nothing says that the price varies
-    known("amazon.nova-lite-v1:0", "eu-north-1", "", &one, 60_000_000, Applied::DefaultRegion);
+    // nothing says that the price varies
+    known("meta.llama3-3-70b-instruct-v1:0", "eu-north-1", "", &one, 720_000_000, Applied::DefaultRegion);
+    // no row of another region, but its profiles of Europe and of America do not cost the same
+    let why = price("amazon.nova-lite-v1:0", "eu-north-1", "", &one).basis.applied;
+    assert_eq!(why, Err(Reason::UnknownRegion));
+    known("amazon.nova-lite-v1:0", "us-west-2", "", &one, 60_000_000, Applied::DefaultRegion);
     unknown("amazon.titan-embed-image-v1", "us-gov-west-1", "", &one, 0);
 }
 

@@ -1,10 +1,12 @@
 //! The price book against figures worked out by hand and against its own list.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod generated;
 mod golden;
 mod laws;
 mod listed;
 mod overrides;
+mod table;
 
 use bedplate_core::usage::{Unit, Usage};
 use bedplate_cost::{Ask, PriceBook, Priced};

@@ -289,6 +289,7 @@ fn holes_are_refused() {
         "[models.\"a.video\"]\nprice = { output = 7.5, usd_per_input_video_second = 0.0005 }",
         "[models.\"a.picture\"]\nprice = { usd_per_output_image = 0.05 }",
         "[models.\"a.later\"]\nmax_output_tokens = 100",
+        "[models.\"stability.stable-diffusion-xl-v1\"]\nprice_tiers.batch = { usd_per_output_image = 0.02 }",
     ] {
         assert!(PriceBook::embedded().with_overrides(good).is_ok(), "{good}");
     }
