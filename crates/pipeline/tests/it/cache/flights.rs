@@ -120,6 +120,21 @@ async fn a_stream_that_nobody_reads_on_is_kept_when_it_has_been_drained() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_that_stands_still_until_the_drain_is_over_is_not_kept() {
+    let hall = leak(Hall::new(rule(), &[Act::Stalls]));
+    let record = hall.house.open().await.unwrap();
+    let reply = hall.house.pipeline.run(asks(Operation::ConverseStream, "hello"), record).await;
+    let Ok(bedplate_pipeline::Reply { body: ReplyBody::Stream(mut flow), .. }) = reply else {
+        panic!("no stream")
+    };
+    poll_fn(|cx| flow.poll_next(cx)).await.unwrap().unwrap();
+    drop(flow);
+    // who came meanwhile waits for the drain, and then asks
+    assert_eq!(hall.house.settled().await.len(), 1);
+    assert_eq!(hall.ask(asks(Operation::ConverseStream, "hello")).await, Ok(got(Mark::Miss, "answer 2")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn different_questions_do_not_wait_for_one_another() {
     let hall = leak(Hall::new(rule(), &[]));
     let began = tokio::time::Instant::now();

@@ -35,6 +35,8 @@ pub(crate) enum Act {
     Breaks,
     /// A stream with an exception event.
     Exception,
+    /// A stream that stands still after its first piece.
+    Stalls,
     Hangs,
 }
 
@@ -99,7 +101,7 @@ impl Provider for Numbering {
                     tokio::time::sleep_until(deadlines.first_token.max(deadlines.total)).await;
                     return Err(failed(Code::TotalTimeout));
                 }
-                Act::Status(_) | Act::Breaks | Act::Exception => Finish::Complete,
+                Act::Status(_) | Act::Breaks | Act::Exception | Act::Stalls => Finish::Complete,
             };
             let size = self.bytes.load(SeqCst);
             let text = format!("answer {n}{}", "x".repeat(size));
@@ -133,6 +135,9 @@ struct Pieces {
 impl Flow for Pieces {
     fn poll_piece(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Piece, Broke>>> {
         let all = self.pieces.len();
+        if self.act == Act::Stalls && all == 2 {
+            return Poll::Pending;
+        }
         match (self.act, self.pieces.pop_front()) {
             (Act::Breaks, _) if all == 1 => {
                 let broke = Broke { code: Code::BrokenAnswer, cause: "as scripted".into() };
