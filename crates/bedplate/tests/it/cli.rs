@@ -28,7 +28,11 @@ fn check_reads_the_prices_too() {
     std::fs::write(folder.path().join("prices.toml"), "[models.\"m.x\"]\nprice = { inputs = 1 }\n").unwrap();
     let (code, _, said) = run(folder.path(), &["check"]);
     assert!(code == 2 && said.contains("price.inputs: no such price"), "{said}");
-    std::fs::write(folder.path().join("prices.toml"), "[models.\"m.x\"]\nprice = { input = 1, output = 2 }\n").unwrap();
+    std::fs::write(
+        folder.path().join("prices.toml"),
+        "[models.\"m.x\"]\nprice = { input = 1, output = 2 }\n",
+    )
+    .unwrap();
     let (code, _, said) = run(folder.path(), &["check"]);
     assert_eq!(code, 0, "{said}");
 }

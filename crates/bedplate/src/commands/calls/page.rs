@@ -107,7 +107,11 @@ fn write_attempt(out: &mut String, a: &AttemptRow) -> std::fmt::Result {
     writeln!(out, "\nattempt {}", a.n)?;
     let account = if a.account.is_empty() { "unknown" } else { &a.account };
     let leads = a.model.as_ref().map_or_else(String::new, |model| format!(", which leads to {model},"));
-    writeln!(out, "  target     {}{leads} by {} (region {}, account {account})", a.target, a.provider, a.region)?;
+    writeln!(
+        out,
+        "  target     {}{leads} by {} (region {}, account {account})",
+        a.target, a.provider, a.region
+    )?;
     let status = if a.status == 0 { "no answer".into() } else { format!("status {}", a.status) };
     write!(out, "  answer     {status}")?;
     if let Some(error) = &a.error {
