@@ -6,17 +6,18 @@
 //!
 //! **Which price applies** ([`PriceBook::price`]):
 //!
-//! 1. *Model.* The exact id, or the id inside a `foundation-model` or `inference-profile` ARN; rows of
+//! 1. *Model.* The exact name, or the id inside a `foundation-model` or `inference-profile` ARN; rows of
 //!    the endpoint bedrock-runtime only. Nothing is guessed from a prefix: an application inference
 //!    profile says nothing of its model, so whoever resolved it passes the resolved id.
-//! 2. *Tier*, as the upstream echoed it: empty, `default` and `standard` are the standard price; any
-//!    other needs a row of that name.
-//! 3. *Region*, the one that was called. A row of that region, else the default-region price where it
+//! 2. *Day*, where an operator's file announces prices: [`PriceBook::on`].
+//! 3. *Tier*, as the upstream echoed it: empty, `default` and `standard` are the standard price; any
+//!    other needs a row of that name; `optimized` is latency-optimised inference.
+//! 4. *Region*, the one that was called. A row of that region, else the default-region price where it
 //!    applies: in us-east-1, us-east-2 and us-west-2 always; in other commercial regions when the list
 //!    shows nowhere that the model's price varies: neither by a row of another commercial region nor by
 //!    profiles of geographies that cost differently; never in other partitions (`us-gov-`, `cn-`, `eusc-`). Geography profiles (`eu.…`) are models
 //!    with rows of their own and go by the same rules.
-//! 4. *Long context.* When prompt tokens (cached ones too) exceed a threshold, the whole request has
+//! 5. *Long context.* When prompt tokens (cached ones too) exceed a threshold, the whole request has
 //!    the rate of the highest threshold exceeded.
 //!
 //! Tier and long-context rows are known for default-region prices only; where another region's own

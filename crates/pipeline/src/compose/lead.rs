@@ -64,3 +64,24 @@ pub(crate) fn priced<'a>(target: &'a str, lead: &'a Lead, prices: &PriceBook) ->
         _ => target,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::{Billed, Targets};
+
+    #[test]
+    fn a_row_of_the_targets_own_stands_over_its_models() {
+        let arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6";
+        let to =
+            |billed| Lead::To(Arc::new(Targets { models: vec!["us.amazon.nova-lite-v1:0".into()], billed }));
+        let list = PriceBook::embedded();
+        let profile = to(Billed::AsModel);
+        assert_eq!(priced(arn, &profile, &list), "us.amazon.nova-lite-v1:0");
+        let own = format!("[models.\"{arn}\"]\nprice = {{ input = 1, output = 2 }}");
+        assert_eq!(priced(arn, &profile, &list.with_overrides(&own).unwrap()), arn);
+        for other in [to(Billed::ByTime), to(Billed::AsAnswered), Lead::Itself, Lead::Nowhere("no".into())] {
+            assert_eq!(priced(arn, &other, &list), arn, "{other:?}");
+        }
+    }
+}

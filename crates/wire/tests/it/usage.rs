@@ -104,6 +104,40 @@ fn embeddings_have_no_output() {
 }
 
 #[test]
+fn how_a_call_was_served_and_by_which_model() {
+    let usage = json!({"inputTokens": 1, "outputTokens": 2, "totalTokens": 3});
+    let said = |more: Value| {
+        let mut body = json!({ "usage": usage });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        converse(body.to_string().as_bytes())
+    };
+    let router = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-lite-v1:0";
+    let served = said(json!({
+        "serviceTier": {"type": "default"}, "performanceConfig": {"latency": "optimized"},
+        "trace": {"promptRouter": {"invokedModelId": router}},
+    }));
+    assert_eq!((served.tier.as_deref(), served.latency.as_deref()), (Some("default"), Some("optimized")));
+    assert_eq!(served.model.as_deref(), Some(router));
+    let plain = said(json!({"performanceConfig": {}, "trace": {"promptRouter": {"invokedModelId": 7}}}));
+    assert_eq!((plain.latency, plain.model), (None, None));
+    let headers = [COUNTS, &[("x-amzn-bedrock-performanceconfig-latency", "optimized")]].concat();
+    let native = invoke(Family::Nova, &headers, &json!({}));
+    assert_eq!((native.latency.as_deref(), native.tier), (Some("optimized"), None));
+}
+
+#[test]
+fn a_trace_beside_a_native_body_tells_what_the_guardrail_used() {
+    let units = json!({"contentPolicyUnits": 2, "sensitiveInformationPolicyUnits": 1});
+    let assessment = json!({"gr0abc": {"invocationMetrics": {"usage": units}}});
+    let body = json!({
+        "usage": {"input_tokens": 1, "output_tokens": 2}, "amazon-bedrock-guardrailAction": "NONE",
+        "amazon-bedrock-trace": {"guardrail": {"inputAssessment": assessment}},
+    });
+    let told = invoke(Family::Anthropic, &[], &body).usage.unwrap();
+    assert_eq!(told.units, [(Unit::GuardrailContent, 2), (Unit::GuardrailSensitive, 1)]);
+}
+
+#[test]
 fn what_is_priced_by_the_piece_is_counted() {
     let documents = |n: usize| json!({"query": "q", "documents": vec!["d"; n]});
     let queries = |n| {
