@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod bodies;
+mod canonical;
 mod eventstream;
 mod refusals;
 mod samples;
