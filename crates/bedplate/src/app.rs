@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bedplate_control::budgets::Treasurer;
 use bedplate_control::keys::Keymaker;
 use bedplate_control::{CacheDesk, CacheTally, Live};
 use bedplate_core::clock::{Clock, SystemClock};
@@ -37,7 +38,7 @@ use crate::exit::Failure;
 use crate::project::{Lock, Project, write_private};
 use crate::settings::Settings;
 
-use budgets::InForce;
+use budgets::{InForce, Watch};
 pub(crate) use environment::{region as environment_region, with_proxy};
 pub(crate) use notices::folder as notices_folder;
 use providers::Providers;
@@ -124,6 +125,16 @@ impl App {
         let mut sinks = telemetry.sinks();
         sinks.push(Arc::clone(&live) as Arc<dyn Sink>);
         sinks.push(Arc::clone(&tally) as Arc<dyn Sink>);
+        let watch = Arc::new(Watch {
+            in_force: Arc::clone(&in_force),
+            ledger: Arc::clone(&ledger) as Arc<dyn bedplate_core::ports::Budgets>,
+            metrics: Arc::clone(&telemetry.metrics),
+            notices: Arc::clone(&notices) as Arc<dyn bedplate_core::notice::Notices>,
+            clock: Arc::clone(&clock),
+            ids: Arc::clone(&ids),
+            seen: budgets::Seen::default(),
+        });
+        sinks.push(Arc::clone(&watch) as Arc<dyn Sink>);
         let providers = Providers::new(Arc::clone(&clock), runtime.clone());
         let (reload, snapshot) = Reload::start(reload::Parts {
             source,
@@ -160,6 +171,7 @@ impl App {
             store: settings.store.clone(),
             clock: Arc::clone(&clock),
             budgets: Arc::clone(&in_force),
+            watch,
         });
         let health = Arc::new(health::Parts {
             journal: Arc::clone(&journal),
@@ -181,6 +193,14 @@ impl App {
             health: Arc::clone(&health) as Arc<dyn bedplate_control::Health>,
             metrics: Arc::new(metrics),
             live,
+            treasurer: Arc::new(Treasurer {
+                ledger: Arc::clone(&ledger),
+                clock: Arc::clone(&clock),
+                configured: {
+                    let in_force = Arc::clone(&in_force);
+                    Arc::new(move || in_force.configured())
+                },
+            }),
             cache: CacheDesk { cache: Arc::new(cache), tally },
             clock,
             version: env!("CARGO_PKG_VERSION"),

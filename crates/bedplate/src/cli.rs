@@ -45,6 +45,9 @@ enum Command {
     /// Create, list, disable and rotate keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Make, watch and remove budgets; say what became of spending that nobody recorded
+    #[command(subcommand)]
+    Budget(commands::budget::BudgetCommand),
     /// Look at calls
     #[command(subcommand)]
     Calls(CallsCommand),
@@ -344,6 +347,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Up(args) => commands::up::run(args),
         Command::Run(args) => commands::run::run(args),
         Command::Key(command) => commands::key::run(command),
+        Command::Budget(command) => commands::budget::run(command),
         Command::Calls(command) => commands::calls::run(command),
         Command::Cache(command) => commands::cache::run(command),
         Command::Notify(command) => commands::notify::run(command),

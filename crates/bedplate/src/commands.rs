@@ -1,6 +1,7 @@
 //! One command, one file.
 
 mod admin;
+pub(crate) mod budget;
 pub(crate) mod cache;
 pub(crate) mod calls;
 pub(crate) mod check;

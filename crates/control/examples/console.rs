@@ -11,12 +11,15 @@ mod outcomes;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bedplate_control::budgets::Treasurer;
 use bedplate_control::keys::Keymaker;
 use bedplate_control::{CacheDesk, Health, Live, Part, Parts, Readiness, Server};
+use bedplate_core::budget::{Account, Charge, Draw, NodeId, Window};
 use bedplate_core::clock::{Clock, SystemClock, Timestamp};
 use bedplate_core::ids::SystemIds;
-use bedplate_core::ports::{Calls, Sink};
+use bedplate_core::ports::{Budgets, Calls, Sink};
 use bedplate_core::secret::Secret;
+use bedplate_cost::budget::BudgetConfig;
 use bedplate_seal::MasterKey;
 
 const KEY: &str = "made-up-admin-key-of-the-example";
@@ -64,6 +67,7 @@ async fn main() {
             cache: Arc::new(bedplate_testkit::MemoryCache::new(Arc::clone(&clock))),
             tally: Arc::default(),
         },
+        treasurer: treasurer(&ledger, &clock).await,
         clock: Arc::clone(&clock),
         version: env!("CARGO_PKG_VERSION"),
     };
@@ -79,6 +83,47 @@ async fn main() {
         live.settle(&Arc::new(outcome));
     }
     server.stop().await;
+}
+
+/// Three budgets, one of them with accounts.
+async fn treasurer(ledger: &Arc<memory::Memory>, clock: &Arc<dyn Clock>) -> Arc<Treasurer> {
+    let configs: Vec<BudgetConfig> = [
+        r#"{"name":"support","limit":"250 USD","scope":{"team":"support"}}"#,
+        r#"{"name":"each-key","limit":"10 USD","scope":{"key":"*"},"period":"day"}"#,
+        r#"{"name":"search-tokens","limit":"50000000 tokens","scope":{"team":"search"},"kind":"soft","period":"rolling 24h"}"#,
+    ]
+    .map(|json| serde_json::from_str(json).unwrap())
+    .into();
+    let now = clock.now();
+    for (at, of, granted, settled, lives) in [
+        (0, "", 171_300_000_000, 168_870_000_000, true),
+        (0, "", 9_000_000_000, 5_000_000_000, false),
+        (1, "key=key_4f1c", 9_950_000_000, 9_930_000_000, true),
+        (1, "key=key_9ab2", 2_100_000_000, 2_000_000_000, true),
+        (2, "", 43_000_000, 42_118_220, true),
+    ] {
+        let budget = configs[at].build().unwrap();
+        let account = Account { budget: budget.id.clone(), of: of.into() };
+        let window = Window { account, starts: budget.period.part(now).starts };
+        let node = NodeId(format!("node-{granted}").into());
+        let lease_until = if lives { now.plus(Duration::from_secs(3_600)) } else { now };
+        let draw = Draw {
+            window: window.clone(),
+            counts_from: window.starts,
+            limit: i64::MAX / 2,
+            need: granted,
+            want: granted,
+            share: 1,
+            node: node.clone(),
+            lease_until,
+        };
+        ledger.draw(&draw, now).await.unwrap();
+        let mut outcome = outcomes::call(now, &outcomes::Dice::new(u64::try_from(granted).unwrap()));
+        outcome.call.charges = vec![Charge { window, node, amount: settled }];
+        ledger.append(&[Arc::new(outcome)]).await.unwrap();
+    }
+    let configured = Arc::new(move || configs.clone());
+    Arc::new(Treasurer { ledger: ledger.clone(), clock: Arc::clone(clock), configured })
 }
 
 /// A clock that makes the process look three hours old.

@@ -3,6 +3,7 @@
 //! An operation that is added gets a file here, a line in `routes`, and a section in that page.
 
 pub(crate) mod asked;
+pub(crate) mod budgets;
 pub(crate) mod cache;
 pub(crate) mod calls;
 pub(crate) mod error;

@@ -3,6 +3,7 @@
 //!
 //! | module | it is |
 //! |---|---|
+//! | [`budgets`] | create, list, remove and reconcile budgets; where they stand, stood, and why they block |
 //! | [`keys`] | create, import, list, disable and rotate keys |
 //! | [`live`] | the last calls and what they came to, kept in memory for the console |
 //! | [`health`] | what `/readyz` says |
@@ -17,6 +18,7 @@
 //! later is closed until somebody opens it there.
 
 mod api;
+pub mod budgets;
 mod cache;
 mod gate;
 pub mod health;

@@ -4,10 +4,11 @@
 //! or numbers that are ready to print; templates escape all of it.
 
 pub(crate) mod assets;
+pub(crate) mod budgets;
 pub(crate) mod call;
 pub(crate) mod console;
+pub(crate) mod fresh;
 pub(crate) mod login;
-pub(crate) mod today;
 
 mod chart;
 mod health;

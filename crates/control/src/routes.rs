@@ -12,11 +12,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use bedplate_core::call::CallId;
+use bedplate_core::ports::Total;
 
 use crate::api::error::Problem;
-use crate::api::{cache, calls, keys, live, totals};
+use crate::api::{budgets, cache, calls, keys, live, totals};
+use crate::budgets::Status;
 use crate::gate::{Barred, Gate, Jar, Pass, same};
-use crate::pages::{self, assets, call, console, login};
+use crate::pages::fresh::Fresh;
+use crate::pages::{assets, call, console, login};
 use crate::probes;
 use crate::server::Parts;
 
@@ -24,7 +27,8 @@ use crate::server::Parts;
 pub(crate) struct App {
     pub(crate) parts: Parts,
     pub(crate) gate: Gate,
-    pub(crate) today: pages::today::Today,
+    pub(crate) today: Fresh<Vec<Total>>,
+    pub(crate) standing: Fresh<Vec<Status>>,
 }
 
 pub(crate) type Shared = State<Arc<App>>;
@@ -47,7 +51,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 pub(crate) fn routes(parts: Parts, port: u16, tls: bool) -> Router {
     let ids = Arc::clone(&parts.keymaker.ids);
     let gate = Gate::new(&parts.admin_key, ids, Arc::clone(&parts.clock), Jar::new(port, tls));
-    let app = Arc::new(App { parts, gate, today: pages::today::Today::default() });
+    let app = Arc::new(App { parts, gate, today: Fresh::default(), standing: Fresh::default() });
     Router::new()
         .route("/livez", get(probes::livez))
         .route("/readyz", get(probes::readyz))
@@ -63,8 +67,15 @@ pub(crate) fn routes(parts: Parts, port: u16, tls: bool) -> Router {
         .route("/admin/v1/keys", get(keys::list).post(keys::create))
         .route("/admin/v1/keys/{id}/disable", post(keys::disable))
         .route("/admin/v1/keys/{id}/rotate", post(keys::rotate))
+        .route("/admin/v1/budgets", get(budgets::list).post(budgets::create))
+        .route("/admin/v1/budgets/{name}", get(budgets::one))
+        .route("/admin/v1/budgets/{name}/remove", post(budgets::remove))
+        .route("/admin/v1/budgets/{name}/history", get(budgets::history))
+        .route("/admin/v1/budgets/{name}/unknown", get(budgets::unknown))
+        .route("/admin/v1/budgets/{name}/reconcile", post(budgets::reconcile))
         .route("/admin/v1/calls", get(calls::list))
         .route("/admin/v1/calls/{id}", get(calls::one))
+        .route("/admin/v1/calls/{id}/blocked", get(budgets::why_blocked))
         .route("/admin/v1/totals", get(totals::list))
         .route("/admin/v1/live", get(live::now))
         .route("/admin/v1/cache", get(cache::show))

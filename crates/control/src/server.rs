@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
+use crate::budgets::Treasurer;
 use crate::cache::CacheDesk;
 use crate::health::Health;
 use crate::keys::Keymaker;
@@ -36,6 +37,7 @@ pub struct Parts {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     pub live: Arc<Live>,
     pub cache: CacheDesk,
+    pub treasurer: Arc<Treasurer>,
     pub clock: Arc<dyn Clock>,
     pub version: &'static str,
 }

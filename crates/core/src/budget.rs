@@ -265,6 +265,12 @@ pub struct Blocked {
     pub stand: Stand,
     /// Held on this node by calls on their way.
     pub held: i64,
+    /// Of what was granted, spent by calls of this node whose records the ledger had not heard of.
+    #[serde(default)]
+    pub unrecorded: i64,
+    /// Of what was granted, what this node had left: less than the call needed.
+    #[serde(default)]
+    pub free: i64,
     pub why: Why,
 }
 

@@ -318,6 +318,7 @@ impl Purses {
         cause: Option<StoreError>,
     ) -> Refused {
         let (stand, held) = purse.stand();
+        let (unrecorded, free) = purse.own();
         let blocked = Blocked {
             window: purse.window().clone(),
             unit: budget.limit.unit,
@@ -325,6 +326,8 @@ impl Purses {
             need,
             stand,
             held,
+            unrecorded,
+            free,
             why,
         };
         Refused { blocked, kind: budget.kind, resets: budget.period.resets(self.clock.now()), cause }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bedplate_control::keys::Keymaker;
 use bedplate_core::clock::Clock;
-use bedplate_core::ports::{Calls, Ledger, StoreError};
+use bedplate_core::ports::{Budgets, Calls, Ledger, StoreError};
 use bedplate_gateway::Gateway;
 use bedplate_pipeline::Keyring;
 use bedplate_store::Journal;
@@ -13,7 +13,7 @@ use bedplate_telemetry::metrics::Metrics;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-use super::budgets::InForce;
+use super::budgets::{InForce, Watch};
 use super::reload::Reload;
 
 pub(super) struct Parts {
@@ -27,6 +27,7 @@ pub(super) struct Parts {
     pub(super) store: bedplate_store::Config,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) budgets: Arc<InForce>,
+    pub(super) watch: Arc<Watch>,
 }
 
 pub(super) struct Background(Vec<AbortHandle>);
@@ -38,11 +39,25 @@ const KEYS: Duration = Duration::from_millis(200);
 const FILES: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(10);
 const HEALTH: Duration = Duration::from_secs(1);
+const FORGET: Duration = Duration::from_secs(3_600);
+/// How long periods of budgets are kept at least: the longest ones count for 366 days.
+const SLICES: Duration = Duration::from_secs(400 * 86_400);
 
 impl Background {
     pub(super) fn start(parts: Parts) -> Self {
-        let Parts { runtime, gateway, keymaker, reload, ledger, journal, metrics, store, clock, budgets } =
-            parts;
+        let Parts {
+            runtime,
+            gateway,
+            keymaker,
+            reload,
+            ledger,
+            journal,
+            metrics,
+            store,
+            clock,
+            budgets,
+            watch,
+        } = parts;
         let keys = {
             let keyring = Arc::clone(&gateway.keyring);
             runtime.spawn(async move {
@@ -95,10 +110,16 @@ impl Background {
                 }
             })
         };
+        let forgotten = {
+            let (ledger, clock) = (Arc::clone(&ledger) as Arc<dyn Budgets>, Arc::clone(&clock));
+            let kept = store.retention.0.max(SLICES);
+            runtime.spawn(async move { forget(&*ledger, &*clock, kept).await })
+        };
         let retention = {
             let calls = Arc::clone(&ledger) as Arc<dyn Calls>;
             runtime.spawn(async move { store.sweep(calls, clock).await })
         };
+        let watching = runtime.spawn(async move { watch.run().await });
         let made = {
             let budgets = Arc::clone(&budgets);
             runtime.spawn(async move {
@@ -121,7 +142,7 @@ impl Background {
             }
         });
         Self(
-            [keys, files, sweep, health, tending, retention, made, slices]
+            [keys, files, sweep, health, tending, retention, forgotten, watching, made, slices]
                 .map(|task| task.abort_handle())
                 .into(),
         )
@@ -131,6 +152,18 @@ impl Background {
         for task in self.0 {
             task.abort();
         }
+    }
+}
+
+/// Drops what was spent in windows that began so long ago and have nothing open, now and every hour.
+async fn forget(ledger: &dyn Budgets, clock: &dyn Clock, kept: Duration) {
+    loop {
+        match ledger.forget_slices(clock.now().minus(kept)).await {
+            Ok(0) => {}
+            Ok(slices) => tracing::info!(slices, "dropped old periods of budgets"),
+            Err(e) => tracing::warn!("old periods of budgets cannot be dropped now: {e}"),
+        }
+        tokio::time::sleep(FORGET).await;
     }
 }
 

@@ -1,5 +1,8 @@
 //! Which budgets are in force: those of the configuration, and those made at run time.
 
+mod notice;
+mod watch;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,6 +13,8 @@ use bedplate_cost::budget::{Budget, BudgetConfig};
 use bedplate_pipeline::budget::{Index, Purses};
 use parking_lot::Mutex;
 
+pub(super) use watch::{Seen, Watch};
+
 /// Both kinds together, compiled anew whenever one of them changes.
 pub(crate) struct InForce {
     pub(crate) purses: Arc<Purses>,
@@ -19,11 +24,16 @@ pub(crate) struct InForce {
 
 #[derive(Default)]
 struct Made {
-    configured: Vec<Budget>,
+    configured: Vec<Configured>,
     stored: BTreeMap<BudgetId, Budget>,
     /// The ledger's version that `stored` has come to.
     version: i64,
+    /// Both kinds, those of the configuration first.
+    all: Arc<Vec<Budget>>,
 }
+
+/// A budget of the configuration: as it says it, and compiled.
+pub(super) type Configured = (BudgetConfig, Budget);
 
 impl InForce {
     pub(super) fn new(purses: Arc<Purses>, ledger: Arc<dyn Budgets>) -> Self {
@@ -31,39 +41,54 @@ impl InForce {
     }
 
     /// Takes over what the configuration says.
-    pub(super) fn configure(&self, budgets: Vec<Budget>) {
+    pub(super) fn configure(&self, budgets: Vec<Configured>) {
         let mut made = self.made.lock();
         if made.configured != budgets {
             made.configured = budgets;
-            self.purses.set(made.index());
+            self.purses.set(made.compile());
         }
     }
 
     /// Takes over budgets that were made or removed since the last look.
     pub(super) async fn take_changed(&self) -> Result<(), StoreError> {
-        let after = self.made.lock().version;
-        let changed = self.ledger.budgets_changed(after).await?;
-        if changed.is_empty() {
-            return Ok(());
-        }
-        let mut made = self.made.lock();
-        for stored in changed {
-            made.version = made.version.max(stored.version);
-            match read(&stored) {
-                _ if stored.removed_at.is_some() => drop(made.stored.remove(&stored.id)),
-                Ok(budget) => drop(made.stored.insert(stored.id, budget)),
-                // it was checked before it was stored: a newer version may have made it
-                Err(said) => tracing::error!(budget = %stored.id, "a stored budget cannot be read: {said}"),
+        loop {
+            let after = self.made.lock().version;
+            let changed = self.ledger.budgets_changed(after).await?;
+            if changed.is_empty() {
+                return Ok(());
             }
+            let mut made = self.made.lock();
+            for stored in changed {
+                made.take(stored);
+            }
+            self.purses.set(made.compile());
         }
-        self.purses.set(made.index());
-        Ok(())
+    }
+
+    /// The configuration in force, as it says them.
+    pub(super) fn configured(&self) -> Vec<BudgetConfig> {
+        self.made.lock().configured.iter().map(|(config, _)| config.clone()).collect()
+    }
+
+    /// Every budget in force; the same list until one changes.
+    fn all(&self) -> Arc<Vec<Budget>> {
+        Arc::clone(&self.made.lock().all)
     }
 }
 
 impl Made {
-    fn index(&self) -> Index {
-        let taken = |id: &BudgetId| self.configured.iter().any(|b| b.id == *id);
+    fn take(&mut self, stored: StoredBudget) {
+        self.version = self.version.max(stored.version);
+        match read(&stored) {
+            _ if stored.removed_at.is_some() => drop(self.stored.remove(&stored.id)),
+            Ok(budget) => drop(self.stored.insert(stored.id, budget)),
+            // it was checked before it was stored: a newer version may have made it
+            Err(said) => tracing::error!(budget = %stored.id, "a stored budget cannot be read: {said}"),
+        }
+    }
+
+    fn compile(&mut self) -> Index {
+        let taken = |id: &BudgetId| self.configured.iter().any(|(_, budget)| budget.id == *id);
         let stored = self.stored.values().filter(|budget| {
             let shadowed = taken(&budget.id);
             if shadowed {
@@ -71,12 +96,15 @@ impl Made {
             }
             !shadowed
         });
-        Index::new(self.configured.iter().chain(stored).cloned())
+        let all: Vec<Budget> =
+            self.configured.iter().map(|(_, budget)| budget).chain(stored).cloned().collect();
+        self.all = Arc::new(all);
+        Index::new(self.all.iter().cloned())
     }
 }
 
 /// A budget as it was stored.
-pub(crate) fn read(stored: &StoredBudget) -> Result<Budget, String> {
+fn read(stored: &StoredBudget) -> Result<Budget, String> {
     let config: BudgetConfig = serde_json::from_str(&stored.spec).map_err(|e| e.to_string())?;
     config.build().map_err(|bad| bad.to_string())
 }

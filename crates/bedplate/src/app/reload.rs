@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use bedplate_core::clock::Clock;
 use bedplate_core::ports::{Intake, Sink};
-use bedplate_cost::budget::Budget;
 use bedplate_gateway::tls::{Certificates, TlsError};
 use bedplate_gateway::{Gateway, Snapshot};
 use bedplate_pipeline::{Books, Pipeline, Routes, Single};
@@ -22,7 +21,7 @@ use bedplate_upstream::CredentialsState;
 use tokio::sync::Mutex;
 
 use self::status::Status;
-use super::budgets::InForce;
+use super::budgets::{Configured, InForce};
 use super::prints::Prints;
 use super::providers::{Built, Providers};
 use super::source::{Read, Source};
@@ -73,7 +72,7 @@ struct Seen {
 struct Compiled {
     snapshot: Snapshot,
     providers: Vec<Built>,
-    budgets: Vec<Budget>,
+    budgets: Vec<Configured>,
 }
 
 impl Reload {
@@ -207,6 +206,7 @@ impl Reload {
         };
         let budgets = bedplate_cost::budget::all(&settings.budget)
             .map_err(|wrong| wrong.iter().map(|(_, bad)| bad.to_string()).collect::<Vec<_>>().join("; "))?;
+        let budgets = settings.budget.iter().cloned().zip(budgets).collect();
         Ok(Compiled { snapshot, providers, budgets })
     }
 

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use bedplate_core::ports::StoreError;
 use serde::Serialize;
 
+use crate::budgets::BudgetError;
 use crate::keys::KeyError;
 
 /// A request that could not be done, and why.
@@ -85,6 +86,23 @@ impl From<KeyError> for Problem {
             | KeyError::AccessKeyId(_)
             | KeyError::Short(_)
             | KeyError::Secret => (StatusCode::BAD_REQUEST, "bad_request"),
+        };
+        Self::new(status, code, e.to_string())
+    }
+}
+
+impl From<BudgetError> for Problem {
+    fn from(e: BudgetError) -> Self {
+        let (status, code) = match e {
+            BudgetError::Store(e) => return e.into(),
+            BudgetError::NotFound(_) | BudgetError::NoCall(_) => (StatusCode::NOT_FOUND, "not_found"),
+            BudgetError::Configured(_)
+            | BudgetError::Taken(_)
+            | BudgetError::NotBlocked(..)
+            | BudgetError::NothingUnknown(..)
+            | BudgetError::Several(..)
+            | BudgetError::Changed => (StatusCode::CONFLICT, "conflict"),
+            BudgetError::Bad(_) | BudgetError::Amount(_) => (StatusCode::BAD_REQUEST, "bad_request"),
         };
         Self::new(status, code, e.to_string())
     }

@@ -8,15 +8,19 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use bedplate_core::ports::Total;
 use bedplate_core::record::Outcome;
 use serde::Deserialize;
 
+use super::budgets::Budgets;
 use super::chart::{self, Bar};
 use super::health::Strip;
 use super::latency::Latency;
 use super::row::Row;
 use super::spend::Spend;
-use super::{render, show, today};
+use super::{budgets, fresh, render, show};
+use crate::api::totals::midnight;
+use crate::budgets::Status;
 use crate::gate::Pass;
 use crate::health::Readiness;
 use crate::live::{Picture, WINDOWS, Window};
@@ -47,6 +51,7 @@ pub(super) struct Fragment {
     pub(super) window: String,
     pub(super) tiles: Tiles,
     pub(super) spend: Spend,
+    pub(super) budgets: Budgets,
     pub(super) latency: Latency,
     pub(super) codes: Vec<Refused>,
     pub(super) rows: Vec<Row>,
@@ -111,9 +116,13 @@ pub(crate) async fn fragment(State(app): Shared, choice: Chosen) -> Response {
 
 async fn current(app: &App, choice: Chosen) -> Fragment {
     let minutes = choice.ok().and_then(|Query(c)| c.window).unwrap_or(USUAL);
-    let today = app.today.totals(&app.parts).await;
-    let (picture, recent) = (app.parts.live.picture(), app.parts.live.recent(ROWS));
-    Fragment::of(&picture, &recent, &app.parts.health.ready(), &today, minutes)
+    let parts = &app.parts;
+    let now = parts.clock.now();
+    let today = app.today.or(&*parts.clock, parts.ledger.totals(midnight(now), now)).await;
+    let standing = parts.treasurer.status(None, budgets::OF_EACH);
+    let standing = app.standing.or(&*parts.clock, standing).await;
+    let (picture, recent) = (parts.live.picture(), parts.live.recent(ROWS));
+    Fragment::of(&picture, &recent, &parts.health.ready(), &today, &standing, minutes)
 }
 
 impl Fragment {
@@ -121,7 +130,8 @@ impl Fragment {
         picture: &Picture,
         recent: &[Arc<Outcome>],
         readiness: &Readiness,
-        today: &today::Answer,
+        today: &fresh::Answer<Vec<Total>>,
+        standing: &fresh::Answer<Vec<Status>>,
         minutes: u32,
     ) -> Self {
         let minutes = if WINDOWS.contains(&minutes) { minutes } else { USUAL };
@@ -135,6 +145,7 @@ impl Fragment {
             window: format!("{minutes} min"),
             tiles: Tiles::of(picture, &window),
             spend: Spend::of(today, &hour),
+            budgets: Budgets::of(standing, picture.at),
             latency: Latency::of(&window),
             codes: codes(&window),
             rows: recent.iter().map(|o| Row::of(&o.call)).collect(),
@@ -231,7 +242,8 @@ mod samples {
                 Part::failing("credentials usw2", Some(Timestamp(0)), "no credentials were found").spare(),
             ];
             let totals = Ok(Arc::new(outcomes::totals(clock.now(), 7)));
-            Self::of(&live.picture(), &live.recent(ROWS), &Readiness { parts }, &totals, 5)
+            let standing = Ok(Arc::new(budgets::samples::statuses()));
+            Self::of(&live.picture(), &live.recent(ROWS), &Readiness { parts }, &totals, &standing, 5)
         }
     }
 
@@ -244,9 +256,14 @@ mod samples {
     #[test]
     fn a_fragment_shows_calls_spend_latency_and_refusals() {
         let html = Fragment::sample().render().unwrap();
-        for word in
-            ["BP1003", "p99", "us.amazon.nova-lite-v1:0", "no credentials were found", "support/triage"]
-        {
+        for word in [
+            "BP1003",
+            "p99",
+            "us.amazon.nova-lite-v1:0",
+            "no credentials were found",
+            "support/triage",
+            "$250.00 a month",
+        ] {
             assert!(html.contains(word), "`{word}` is not in {html}");
         }
     }
@@ -255,8 +272,10 @@ mod samples {
     fn a_fragment_of_nothing_is_whole() {
         let live = Live::new(Arc::new(ManualClock::at("2026-11-22T12:00:00Z")));
         let nothing = Ok(Arc::new(Vec::new()));
-        let fragment = Fragment::of(&live.picture(), &[], &Readiness::default(), &nothing, 7);
-        assert!(fragment.render().unwrap().contains("No calls yet"));
+        let fragment =
+            Fragment::of(&live.picture(), &[], &Readiness::default(), &nothing, &Ok(Arc::default()), 7);
+        let html = fragment.render().unwrap();
+        assert!(html.contains("No calls yet") && !html.contains("Budgets"), "{html}");
     }
 
     #[test]

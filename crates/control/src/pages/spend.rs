@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bedplate_core::money::Cost;
 use bedplate_core::ports::Total;
 
-use super::{chart, show, today};
+use super::{chart, fresh, show};
 use crate::live::{SpendLine, Window};
 
 /// How many lines are shown.
@@ -46,7 +46,7 @@ struct Sum {
 const NOTHING: Sum = Sum { today: Cost::FREE, hour: Cost::FREE, calls: 0 };
 
 impl Spend {
-    pub(super) fn of(today: &today::Answer, hour: &Window) -> Self {
+    pub(super) fn of(today: &fresh::Answer<Vec<Total>>, hour: &Window) -> Self {
         let (totals, trouble) = match today {
             Ok(totals) => (totals.as_slice(), String::new()),
             Err(e) => (&[][..], e.clone()),

@@ -3,6 +3,7 @@
 
 mod api;
 mod browser;
+mod budgets;
 mod client;
 mod console;
 mod doors;

@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
+use bedplate_control::budgets::Treasurer;
 use bedplate_control::keys::Keymaker;
 use bedplate_control::{CacheDesk, Health, Live, Part, Parts, Readiness, Server};
 use bedplate_core::clock::Clock;
 use bedplate_core::ports::{Calls, Keys};
 use bedplate_core::record::Outcome;
 use bedplate_core::secret::Secret;
+use bedplate_cost::budget::BudgetConfig;
 use bedplate_seal::MasterKey;
 use bedplate_testkit::{ManualClock, SeededIds};
 use hyper::Method;
@@ -23,6 +25,8 @@ pub(crate) struct Rig {
     pub(crate) server: Server,
     pub(crate) ledger: Arc<Memory>,
     pub(crate) live: Arc<Live>,
+    pub(crate) treasurer: Arc<Treasurer>,
+    pub(crate) configured: Arc<Mutex<Vec<BudgetConfig>>>,
     pub(crate) clock: ManualClock,
     pub(crate) health: Arc<Told>,
 }
@@ -64,6 +68,15 @@ impl Rig {
         let shared: Vec<_> = calls.into_iter().map(Arc::new).collect();
         ledger.append(&shared).await.unwrap();
         let live = Live::new(Arc::new(clock.clone()));
+        let configured = Arc::<Mutex<Vec<BudgetConfig>>>::default();
+        let treasurer = Arc::new(Treasurer {
+            ledger: ledger.clone(),
+            clock: Arc::new(clock.clone()),
+            configured: {
+                let configured = configured.clone();
+                Arc::new(move || configured.lock().unwrap().clone())
+            },
+        });
         let health = Arc::new(Told::default());
         let parts = Parts {
             ledger: ledger.clone(),
@@ -73,11 +86,12 @@ impl Rig {
             metrics: Arc::new(|| "# TYPE bedplate_up gauge\nbedplate_up 1\n".into()),
             live: live.clone(),
             cache: desk(&clock),
+            treasurer: treasurer.clone(),
             clock: Arc::new(clock.clone()) as Arc<dyn Clock>,
             version: "0.1.0-test",
         };
         let server = Server::start(([127, 0, 0, 1], 0).into(), tls, parts).await.unwrap();
-        Self { server, ledger, live, clock, health }
+        Self { server, ledger, live, treasurer, configured, clock, health }
     }
 
     /// With these headers only.

@@ -139,6 +139,12 @@ impl Purse {
         (state.stand, state.held)
     }
 
+    /// What was spent here and the ledger has not heard of, and what is free; neither below nothing.
+    pub(super) fn own(&self) -> (i64, i64) {
+        let state = self.state.lock();
+        (state.spent.saturating_sub(state.sums.settled).max(0), state.free().max(0))
+    }
+
     /// Whether the slice is surely ours at `now`.
     pub(super) fn is_current(&self, now: Tick) -> bool {
         self.state.lock().lease.is_some_and(|until| now < until)

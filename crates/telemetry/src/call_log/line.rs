@@ -117,6 +117,8 @@ struct BlockedLine<'a> {
     granted: i64,
     unknown: i64,
     held: i64,
+    unrecorded: i64,
+    free: i64,
 }
 
 impl<'a> ChargeLine<'a> {
@@ -128,7 +130,7 @@ impl<'a> ChargeLine<'a> {
 
 impl<'a> BlockedLine<'a> {
     fn of(blocked: &'a Blocked) -> Self {
-        let Blocked { window, unit, limit, need, stand, held, why } = blocked;
+        let Blocked { window, unit, limit, need, stand, held, unrecorded, free, why } = blocked;
         Self {
             budget: &window.account.budget,
             account: &window.account.of,
@@ -140,6 +142,8 @@ impl<'a> BlockedLine<'a> {
             granted: stand.granted,
             unknown: stand.unknown,
             held: *held,
+            unrecorded: *unrecorded,
+            free: *free,
         }
     }
 }

@@ -124,6 +124,8 @@ pub(crate) fn full() -> Outcome {
         need: 40_000_000,
         stand: Stand { settled: 900_000_000, granted: 60_000_000, unknown: 20_000_000 },
         held: 50_000_000,
+        unrecorded: 7_000_000,
+        free: 3_000_000,
         why: Why::Held,
     }));
     call.bounded = Some(300);
