@@ -22,9 +22,9 @@ pub struct Rung {
 pub enum Step {
     /// Tells those that `[[notify]]` names, once a period.
     Warn,
-    /// Calls go to the alias's lighter model.
+    /// Calls go to the alias's lighter model. Not in this version: `check` refuses it.
     LighterModel,
-    /// Only answers that are in the cache are given.
+    /// Only answers that are in the cache are given. Not in this version: `check` refuses it.
     CacheOnly,
     /// Calls are refused.
     Block,

@@ -42,6 +42,30 @@ runtime = "https://vpce-0a1b2c3d-example.bedrock-runtime.us-east-1.vpce.amazonaw
     ("drain", "[drain]\nhang_up = \"30s\"\nshutdown = \"1m\"", None),
     ("operations", "[operations]\nallow = [\"StartAsyncInvoke\", \"GetAsyncInvoke\"]", None),
     ("prices", "[prices]\noverrides = \"prices.toml\"", Some("it names a file beside it")),
+    (
+        "budget",
+        r#"
+[[budget]]
+name = "support"
+scope = { team = "support" }
+limit = "250 USD"
+period = "month"
+zone = "Europe/Berlin"
+ladder = [{ at = "80%", do = "warn" }, { at = "100%", do = "block" }]
+"#,
+        None,
+    ),
+    (
+        "budget.scope",
+        "[[budget]]\nname = \"each-key\"\nlimit = \"10 USD\"\nperiod = \"day\"\n\n[budget.scope]\nenvironment = \"prod\"\nkey = \"*\"",
+        None,
+    ),
+    (
+        "budget.ladder",
+        "[[budget]]\nname = \"tells-only\"\nlimit = \"1000 USD\"\n\n[[budget.ladder]]\nat = \"90%\"\ndo = \"warn\"",
+        None,
+    ),
+    ("budgets", "[budgets]\nlease = \"30s\"\nwait = \"2s\"", None),
     ("cache", "[cache]\nmemory = \"256MiB\"\nentries = 500000", None),
     (
         "cache.rule",
