@@ -118,8 +118,15 @@ def shred(data, seed, largest=97):
     return out
 
 
+#: What bedplate asks of its own accord: which model an ARN leads to.
+LOOKUPS = ("/inference-profiles/arn%3A", "/prompt-routers/arn%3A", "/provisioned-model-throughput/arn%3A")
+
+
 class Recorder:
-    """Answers with `self.answer(seen)`; by default the next of `script`, else a small Converse body."""
+    """Answers with `self.answer(seen)`; by default the next of `script`, else a small Converse body.
+
+    Look-ups that no caller sent are kept apart, in `lookups`, and answered with `self.lookup(seen)`.
+    """
 
     CONVERSE = (
         b'{"output":{"message":{"role":"assistant","content":[{"text":"recorded"}]}},'
@@ -128,7 +135,8 @@ class Recorder:
     )
 
     def __init__(self):
-        self.seen = []
+        self.seen, self.lookups = [], []
+        self.lookup = _nowhere
         self.script = queue.Queue()
         self.answer = self._next
         self.connections = 0
@@ -147,7 +155,8 @@ class Recorder:
 
     def clear(self):
         self.seen.clear()
-        self.answer = self._next
+        self.lookups.clear()
+        self.answer, self.lookup = self._next, _nowhere
         while not self.script.empty():
             self.script.get_nowait()
 
@@ -192,8 +201,12 @@ class Recorder:
         stream = connection.makefile("rb")
         try:
             while (seen := _read_request(stream, number)) is not None:
-                self.seen.append(seen)
-                answer = self.answer(seen)
+                if seen.method == "GET" and seen.target.startswith(LOOKUPS) and seen.header("user-agent") is None:
+                    self.lookups.append(seen)
+                    answer = self.lookup(seen)
+                else:
+                    self.seen.append(seen)
+                    answer = self.answer(seen)
                 try:
                     _send(connection, answer)
                 except (BrokenPipeError, ConnectionResetError):
@@ -210,6 +223,10 @@ class Recorder:
             # With a makefile open, close() alone keeps the descriptor; an abort needs it gone.
             stream.close()
             connection.close()
+
+
+def _nowhere(_seen):
+    return json_answer(b'{"message":"there is none"}', 404, [("x-amzn-errortype", "ResourceNotFoundException")])
 
 
 def _read_request(stream, number):
