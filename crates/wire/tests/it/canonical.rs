@@ -84,7 +84,7 @@ fn write(value: &Value, dice: &mut dyn FnMut() -> u8, out: &mut String) {
 fn string(text: &str, dice: &mut dyn FnMut() -> u8, out: &mut String) {
     out.push('"');
     for c in text.chars() {
-        if dice() % 3 == 0 || (c as u32) < 32 || c == '"' || c == '\\' {
+        if dice().is_multiple_of(3) || (c as u32) < 32 || c == '"' || c == '\\' {
             out.push_str(&format!("\\u{:04x}", c as u32));
         } else {
             out.push(c);
