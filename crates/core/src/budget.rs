@@ -8,15 +8,19 @@
 //!
 //! **Lost answers.** All numbers of a [`Slice`] only grow, and a node remembers three of its own: what was `granted`
 //! in all, by the ledger's last word; what it `returned` in all; what its calls `spent` in all, from the moment they
-//! end. It may let calls spend `granted - returned - spent`, less its holds, and asks for what is missing: of what
-//! was spent beyond the grants only what the ledger has not `settled` yet. Whatever happens to a question on its way,
-//! that is never more than the ledger counts:
+//! end. It may let calls spend `max(granted - returned, settled) - spent`, less its holds, and asks for what is
+//! missing: of what was spent beyond the grants only what the ledger has not `settled` yet. Whatever happens to a
+//! question on its way, that is never more than the ledger counts:
 //!
 //! - An answer tells the slice's sums. The node takes the larger of its own and the ledger's, so a grant whose answer
 //!   was lost comes to light with the next one, also when that says [`Drawn::Short`].
 //! - What is given back is taken off in memory first, then said to the ledger as a sum: said twice or late it
 //!   changes nothing.
 //! - Of a slice whose lease was over, [`crate::ports::Budgets::renew`] tells whether it still stands.
+//! - What a draw was granted is spent by calls that go by the same limit and the same period, or by wider ones. When a
+//!   limit or a period has changed the ledger is asked again first, and what is beyond the limit is given back.
+//! - A clock that is set back, or a period that is, brings an earlier window back, and with it the numbers the node had
+//!   for it: it keeps them until the ledger has the records of all that was spent.
 
 use std::fmt;
 use std::sync::Arc;

@@ -5,6 +5,7 @@
 //! with its record. Holding is arithmetic under a lock for one purse; the ledger is asked only when a purse runs
 //! low, once for many calls.
 
+mod fill;
 mod hold;
 mod index;
 mod keeper;
@@ -17,17 +18,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bedplate_core::budget::{Account, Blocked, Draw, Drawn, NodeId, Stand, Why, Window};
+use bedplate_core::budget::{Account, Blocked, BudgetId, NodeId, Stand, Why, Window};
 use bedplate_core::clock::{Clock, Timestamp};
 use bedplate_core::ports::{Budgets, StoreError};
-use bedplate_cost::budget::{Budget, Kind, Outage, Unpriced, Who};
+use bedplate_cost::budget::{Budget, Kind, Outage, Part, Unpriced, Who};
 use foldhash::fast::FixedState;
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
 
 pub use hold::{Hold, Spent};
 pub use index::Index;
 pub use need::{Likely, Need};
-use purse::{Purse, later};
+use purse::{Bounds, Purse};
 
 /// All purses of this process. They outlive configurations: a reload changes which budgets there are, not what
 /// was spent.
@@ -37,11 +39,17 @@ pub struct Purses {
     node: NodeId,
     terms: Terms,
     index: ArcSwap<Index>,
+    /// Every budget that was ever in force, as it was last.
+    known: Mutex<HashMap<BudgetId, Arc<Budget>, FixedState>>,
+    /// By account: the purse of the window that calls spend in.
     lines: [RwLock<HashMap<Account, Arc<Purse>, FixedState>>; SHARDS],
-    /// Purses of windows that are over, until everything in them is settled and given back.
-    retired: Mutex<Vec<Arc<Purse>>>,
+    /// Purses of other windows, until everything in them is given back or recorded: a clock or a period that is set
+    /// back finds them again, for two purses of one window would spend it twice. Locked after a shard of `lines`.
+    retired: Mutex<HashMap<Window, Arc<Purse>, FixedState>>,
     /// The ledger did not answer when it was last asked.
     down: AtomicBool,
+    /// Something became free that other nodes may want for.
+    spare: Arc<Notify>,
 }
 
 const SHARDS: usize = 64;
@@ -51,7 +59,7 @@ const SHARDS: usize = 64;
 pub struct Terms {
     /// How long a slice belongs to a node that is not heard of.
     pub lease: Duration,
-    /// How long a call waits for others' holds to end.
+    /// How long a call waits for others' holds to end; one question to the ledger may come on top.
     pub wait: Duration,
     /// How long the ledger may take to answer.
     pub deadline: Duration,
@@ -67,8 +75,13 @@ pub struct Refused {
     pub cause: Option<StoreError>,
 }
 
-/// One budget and the purse that a call spends from.
-type Line = (Arc<Budget>, Arc<Purse>);
+/// One budget that concerns a call, and the purse that it spends from.
+struct Line {
+    budget: Arc<Budget>,
+    purse: Arc<Purse>,
+    /// What it must keep to; `None` when nothing limits it.
+    bounds: Option<Bounds>,
+}
 
 impl Purses {
     pub fn new(ledger: Arc<dyn Budgets>, clock: Arc<dyn Clock>, node: NodeId, terms: Terms) -> Arc<Self> {
@@ -78,14 +91,24 @@ impl Purses {
             node,
             terms,
             index: ArcSwap::default(),
+            known: Mutex::default(),
             lines: std::array::from_fn(|_| RwLock::default()),
             retired: Mutex::default(),
             down: AtomicBool::new(false),
+            spare: Arc::default(),
         })
     }
 
-    /// Puts other budgets in force.
-    pub fn set(&self, index: Index) {
+    /// Puts other budgets in force. When one of them was different before, other nodes may have spent by that: the ledger
+    /// is asked before anything is spent from what was drawn so far.
+    pub fn set(&self, mut index: Index) {
+        let mut known = self.known.lock();
+        let mut changed = false;
+        for budget in index.all() {
+            let before = known.insert(budget.id.clone(), Arc::clone(budget));
+            changed |= before.is_some_and(|before| before != *budget);
+        }
+        index.epoch = self.index.load().epoch + u64::from(changed);
         self.index.store(Arc::new(index));
     }
 
@@ -106,173 +129,53 @@ impl Purses {
     /// Which budget has no room, and why.
     pub async fn hold(&self, who: &Who<'_>, need: &Need) -> Result<Hold, Box<Refused>> {
         let now = self.clock.now();
-        let lines = self.lines(who, now);
+        let mut lines = self.lines(who, now);
         if lines.is_empty() {
             return Ok(Hold::none());
         }
-        for (budget, purse) in &lines {
-            self.possible(budget, purse, need)?;
+        for line in &lines {
+            self.possible(line, need)?;
         }
-        if let Some(hold) = self.take(&lines, need, need.output) {
-            return Ok(hold);
+        match self.take(&lines, need, need.output) {
+            Ok(hold) => Ok(hold),
+            Err(_) => self.hold_slowly(&mut lines, need).await,
         }
-        self.hold_slowly(&lines, need).await
     }
 
     /// What no waiting changes.
-    fn possible(&self, budget: &Budget, purse: &Purse, need: &Need) -> Result<(), Box<Refused>> {
-        let refuse = |why| Err(Box::new(self.refused(budget, purse, 0, why, None)));
-        if budget.ceiling().is_none() {
+    fn possible(&self, line: &Line, need: &Need) -> Result<(), Box<Refused>> {
+        let budget = &line.budget;
+        if line.bounds.is_none() {
             return Ok(());
         }
         if need.of(budget, need.output).is_none() && budget.unpriced == Unpriced::Refuse {
-            return refuse(Why::Unpriced);
+            return Err(self.refused(line, 0, Why::Unpriced, None));
         }
-        if budget.outage == Outage::Closed && self.down.load(Ordering::Relaxed) {
-            return refuse(Why::Unreachable);
+        if budget.outage == Outage::Closed && self.is_down() {
+            return Err(self.refused(line, 0, Why::Unreachable, None));
         }
         Ok(())
     }
 
-    /// All or nothing, from what is in the purses now.
-    fn take(&self, lines: &[Line], need: &Need, output: u64) -> Option<Hold> {
+    fn is_down(&self) -> bool {
+        self.down.load(Ordering::Relaxed)
+    }
+
+    /// All or nothing, from what is in the purses now; fails with the first line that has not enough.
+    fn take<'a>(&self, lines: &'a [Line], need: &Need, output: u64) -> Result<Hold, &'a Line> {
         let tick = self.clock.tick();
         let mut hold = Hold::new(self.node.clone(), (output < need.output).then_some(output));
-        for (budget, purse) in lines {
+        for line in lines {
+            let Line { budget, purse, bounds } = line;
             let amount = need.of(budget, output).unwrap_or(0);
-            if budget.ceiling().is_none() {
-                purse.hold_anyway(amount);
-            } else if !purse.hold(amount, tick) {
-                return None;
+            match *bounds {
+                None => purse.hold_anyway(amount),
+                Some(bounds) if purse.hold(amount, bounds, tick) => {}
+                Some(_) => return Err(line),
             }
             hold.add(Arc::clone(purse), amount, budget.kind, budget.limit.unit);
         }
-        Some(hold)
-    }
-
-    /// Asks the ledger for what is missing, and waits for others' holds to end.
-    async fn hold_slowly(&self, lines: &[Line], need: &Need) -> Result<Hold, Box<Refused>> {
-        let until = tokio::time::Instant::now() + self.terms.wait;
-        loop {
-            let mut output = need.output;
-            let mut blocked = None;
-            for (budget, purse) in lines.iter().filter(|(budget, _)| budget.ceiling().is_some()) {
-                match self.fill(budget, purse, need, output).await {
-                    Ok(()) => output = output.min(need.fits(budget, purse.free()).max(need.least)),
-                    Err(refused) if refused.blocked.why == Why::Held => blocked = Some((purse, refused)),
-                    Err(refused)
-                        if refused.blocked.why == Why::Unreachable && budget.outage == Outage::Open =>
-                    {
-                        return Ok(self.take_anyway(lines, need));
-                    }
-                    Err(refused) => return Err(refused),
-                }
-            }
-            if let Some(hold) = self.take(lines, need, output) {
-                return Ok(hold);
-            }
-            let Some((purse, refused)) = blocked else {
-                // another call was faster; its hold is why the next look at the ledger is worth it
-                if tokio::time::Instant::now() < until {
-                    tokio::task::yield_now().await;
-                    continue;
-                }
-                let (budget, purse) = &lines[0];
-                return Err(Box::new(self.refused(
-                    budget,
-                    purse,
-                    need.of(budget, need.least).unwrap_or(0),
-                    Why::Held,
-                    None,
-                )));
-            };
-            let pause = (tokio::time::Instant::now() + LOOK).min(until);
-            if tokio::time::Instant::now() >= until {
-                return Err(refused);
-            }
-            // what is freed here is seen at once, what other nodes give back by looking again
-            let _ = tokio::time::timeout_at(pause, purse.freed()).await;
-        }
-    }
-
-    /// Counted, and not limited: the ledger cannot be asked, and the budget says that calls go on then.
-    fn take_anyway(&self, lines: &[Line], need: &Need) -> Hold {
-        let mut hold = Hold::new(self.node.clone(), None);
-        for (budget, purse) in lines {
-            let amount = need.of(budget, need.output).unwrap_or(0);
-            purse.hold_anyway(amount);
-            hold.add(Arc::clone(purse), amount, budget.kind, budget.limit.unit);
-        }
-        hold
-    }
-
-    /// Draws until the purse holds what the call needs at least; one call asks, the others wait for it.
-    async fn fill(
-        &self,
-        budget: &Budget,
-        purse: &Purse,
-        need: &Need,
-        output: u64,
-    ) -> Result<(), Box<Refused>> {
-        let least = need.of(budget, need.least.min(output)).unwrap_or(0);
-        let wanted = need.of(budget, output).unwrap_or(0);
-        let ceiling = budget.ceiling().unwrap_or(i64::MAX);
-        if least > ceiling {
-            return Err(Box::new(self.refused(budget, purse, least, Why::TooLarge, None)));
-        }
-        let _turn = purse.turn().await;
-        if purse.is_current(self.clock.tick()) && purse.free() >= wanted {
-            return Ok(());
-        }
-        let unreachable = |e| Box::new(self.refused(budget, purse, least, Why::Unreachable, Some(e)));
-        let mut drawn = self.draw(purse, ceiling, wanted, wanted, SHARE).await.map_err(unreachable)?;
-        if matches!(drawn, Drawn::Short { .. }) && purse.free() < wanted && least < wanted {
-            drawn = self.draw(purse, ceiling, least, wanted, HALF).await.map_err(unreachable)?;
-        }
-        if purse.free() >= least {
-            return Ok(());
-        }
-        let why = purse.why(ceiling, least, drawn.stand());
-        Err(Box::new(self.refused(budget, purse, least, why, None)))
-    }
-
-    /// Asks the ledger once.
-    async fn draw(
-        &self,
-        purse: &Purse,
-        limit: i64,
-        least: i64,
-        wanted: i64,
-        share: i64,
-    ) -> Result<Drawn, StoreError> {
-        let began = self.clock.tick();
-        let now = self.clock.now();
-        let free = purse.free();
-        let draw = Draw {
-            window: purse.window().clone(),
-            counts_from: purse.counts_from(now),
-            limit,
-            need: least.saturating_sub(free).max(0),
-            want: wanted.saturating_sub(free).max(0).saturating_add(purse.ahead(wanted, limit)),
-            share,
-            node: self.node.clone(),
-            lease_until: now.plus(self.terms.lease),
-        };
-        let answer = self.in_time(self.ledger.draw(&draw, now)).await;
-        if let Ok(drawn) = &answer {
-            // counted from before the question: this node thinks its lease over before the ledger does
-            let granted = matches!(drawn, Drawn::Granted { .. });
-            purse.learn(drawn.sums(), drawn.stand(), granted.then(|| later(began, self.terms.lease / 2)));
-        }
-        answer
-    }
-
-    /// Waits for the ledger within the deadline, and notes whether it answered.
-    async fn in_time<T>(&self, asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        let answer = tokio::time::timeout(self.terms.deadline, asked).await;
-        let answer = answer.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".into())));
-        self.down.store(answer.is_err(), Ordering::Relaxed);
-        answer
+        Ok(hold)
     }
 
     /// The purses of the budgets that concern a call, each in its current window, always in the same order.
@@ -281,42 +184,40 @@ impl Purses {
         let mut lines = Vec::new();
         index.each(who, |budget| {
             if let Some(account) = budget.account(who) {
-                let purse = self.purse(budget, account, now);
-                lines.push((Arc::clone(budget), purse));
+                let (purse, counts_from) = self.purse(budget, account, now);
+                let bounds = budget.ceiling().map(|limit| Bounds { limit, counts_from, epoch: index.epoch });
+                lines.push(Line { budget: Arc::clone(budget), purse, bounds });
             }
         });
         lines
     }
 
-    fn purse(&self, budget: &Budget, account: Account, now: Timestamp) -> Arc<Purse> {
+    /// The purse of the window that is current, and from when on windows count with it.
+    fn purse(&self, budget: &Budget, account: Account, now: Timestamp) -> (Arc<Purse>, Timestamp) {
+        let lasts = |purse: &Arc<Purse>| Some((Arc::clone(purse), purse.lasts(now, &budget.period)?));
         let shard = &self.lines[index::shard(&account, SHARDS)];
-        if let Some(purse) = shard.read().get(&account)
-            && purse.lasts(now, &budget.period)
-        {
-            return Arc::clone(purse);
+        if let Some(found) = shard.read().get(&account).and_then(lasts) {
+            return found;
         }
         let mut shard = shard.write();
+        let mut retired = self.retired.lock();
         if let Some(purse) = shard.get(&account) {
-            if purse.lasts(now, &budget.period) {
-                return Arc::clone(purse);
+            if let Some(found) = lasts(purse) {
+                return found;
             }
-            self.retired.lock().push(Arc::clone(purse));
+            retired.insert(purse.window().clone(), Arc::clone(purse));
+            self.spare.notify_one();
         }
-        let part = budget.period.part(now);
-        let window = Window { account: account.clone(), starts: part.starts };
-        let purse = Arc::new(Purse::new(window, budget.period.clone(), part.ends));
+        let Part { starts, counts_from, .. } = budget.period.part(now);
+        let window = Window { account: account.clone(), starts };
+        let purse = retired.remove(&window);
+        let purse = purse.unwrap_or_else(|| Arc::new(Purse::new(window, Arc::clone(&self.spare))));
         shard.insert(account, Arc::clone(&purse));
-        purse
+        (purse, counts_from)
     }
 
-    fn refused(
-        &self,
-        budget: &Budget,
-        purse: &Purse,
-        need: i64,
-        why: Why,
-        cause: Option<StoreError>,
-    ) -> Refused {
+    fn refused(&self, line: &Line, need: i64, why: Why, cause: Option<StoreError>) -> Box<Refused> {
+        let Line { budget, purse, .. } = line;
         let (stand, held) = purse.stand();
         let (unrecorded, free) = purse.own();
         let blocked = Blocked {
@@ -330,26 +231,16 @@ impl Purses {
             free,
             why,
         };
-        Refused { blocked, kind: budget.kind, resets: budget.period.resets(self.clock.now()), cause }
+        let resets = budget.period.resets(self.clock.now());
+        Box::new(Refused { blocked, kind: budget.kind, resets, cause })
     }
 
     /// Where each account stands as this node knows it: what is held here, and the ledger's last word.
     pub fn stands(&self) -> Vec<(Window, Stand, i64)> {
-        let retired: Vec<_> = self.retired.lock().clone();
-        let current = self.lines.iter().flat_map(|shard| shard.read().values().cloned().collect::<Vec<_>>());
-        current
-            .chain(retired)
-            .map(|purse| {
-                let (stand, held) = purse.stand();
-                (purse.window().clone(), stand, held)
-            })
-            .collect()
+        let stand = |purse: Arc<Purse>| {
+            let (stand, held) = purse.stand();
+            (purse.window().clone(), stand, held)
+        };
+        self.purses().into_iter().map(stand).collect()
     }
 }
-
-/// Of what is left a node takes at most a quarter beyond its need.
-const SHARE: i64 = 4;
-/// Of the last that is left a call whose answer may be bounded takes half, so that calls beside it find some.
-const HALF: i64 = 2;
-/// How often a call that waits looks whether other nodes gave something back.
-const LOOK: Duration = Duration::from_millis(50);

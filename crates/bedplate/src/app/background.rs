@@ -133,7 +133,7 @@ impl Background {
         let slices = runtime.spawn(async move {
             let mut failing = false;
             loop {
-                tokio::time::sleep(budgets.purses.pace()).await;
+                budgets.purses.rest().await;
                 let round = budgets.purses.round().await;
                 if let (Err(e), false) = (&round, failing) {
                     tracing::warn!("the ledger cannot be asked about budgets: {e}");

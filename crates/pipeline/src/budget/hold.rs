@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bedplate_core::budget::{Charge, NodeId, Unit};
+use bedplate_core::budget::{Charge, NodeId, Unit, Window};
 use bedplate_core::money::Cost;
 use bedplate_cost::budget::Kind;
 
@@ -50,6 +50,11 @@ impl Hold {
     /// Output tokens that the answer must be bounded to; `None` when it need not be.
     pub fn output(&self) -> Option<u64> {
         self.output
+    }
+
+    /// What is held, and where.
+    pub fn parts(&self) -> impl Iterator<Item = (&Window, i64)> {
+        self.parts.iter().map(|part| (part.purse.window(), part.amount))
     }
 
     /// Ends the hold: what was spent stays spent, the rest is free. The charges belong into the call's record, which

@@ -17,6 +17,8 @@ pub struct Index {
     /// By key, alias, feature, team and environment: the narrowest first.
     by: [HashMap<Arc<str>, Vec<Arc<Budget>>, FixedState>; 5],
     len: usize,
+    /// How often budgets were changed until these came into force.
+    pub(super) epoch: u64,
 }
 
 impl Index {

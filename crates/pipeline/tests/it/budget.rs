@@ -275,8 +275,9 @@ async fn at_the_end_nothing_stays_granted() {
     let holds =
         [bed.hold("key_a", &need(CENT)).await.unwrap(), bed.hold("key_b", &need(CENT)).await.unwrap()];
     drop(holds);
-    bed.ledger.cue(&[Cue::After]);
+    bed.ledger.cue(&[Cue::Before; 2]);
     assert!(bed.purses.close().await.is_err());
+    bed.ledger.cue(&[Cue::Succeed, Cue::After]);
     bed.purses.close().await.unwrap();
     assert_eq!(bed.stand().await, Stand::default());
 }
