@@ -10,7 +10,7 @@ use bedplate_telemetry::metrics::{AccountReading, BudgetReading, METRICS, Metric
 use proptest::prelude::*;
 
 use crate::openmetrics::Page;
-use crate::outcomes::{MODEL, answered, full, refused, timed_out};
+use crate::outcomes::{MODEL, answered, full, kept, refused, timed_out};
 
 fn metrics() -> Arc<Metrics> {
     MetricsConfig::default().build("0.1.0")
@@ -98,6 +98,11 @@ fn every_metric_of_the_table_is_counted() {
     assert_eq!(page.get("bedplate_budget_used_ratio", &[budget[0]]), 0.4);
     assert_eq!(page.get("bedplate_budget_blocked_total", &[budget[0], ("why", "held")]), 1.0);
     assert_eq!(page.get("bedplate_budget_bounded_total", &[]), 1.0);
+
+    settle(&metrics, kept());
+    let page = self::page(&metrics);
+    assert_eq!(page.get("bedplate_cache_calls_total", &[&whose[..], &[("result", "hit")]].concat()), 1.0);
+    assert_eq!(page.get("bedplate_cache_avoided_usd_total", &whose), 5.0e-6);
 
     for metric in METRICS {
         let name = metric.name();

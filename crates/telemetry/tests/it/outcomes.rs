@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bedplate_core::budget::{
     Account, Blocked, BudgetId, Charge, NodeId, Stand, Unit as BudgetUnit, Why, Window,
 };
+use bedplate_core::cache::{Avoided, CacheUse, Mark};
 use bedplate_core::call::{Dialect, Operation};
 use bedplate_core::clock::Timestamp;
 use bedplate_core::key::KeyId;
@@ -181,4 +182,16 @@ pub(crate) fn nth(n: u64) -> Arc<Outcome> {
     outcome.call.bytes_in = n;
     outcome.attempts[0].upstream_request_id = Some(format!("request-{n}"));
     Arc::new(outcome)
+}
+
+/// Answered from the cache: nothing was asked upstream.
+pub(crate) fn kept() -> Outcome {
+    let mut outcome = answered();
+    outcome.attempts.clear();
+    let call = &mut outcome.call;
+    let usage = std::mem::take(&mut call.usage);
+    (call.basis, call.cost) = (UsageBasis::None, Cost::FREE);
+    let avoided = Avoided { call: call.id, age_ms: 1_500, usage, cost: Cost::Known(Nanos(5_000)) };
+    call.cache = Some(Box::new(CacheUse { mark: Mark::Hit, skip: None, avoided: Some(avoided) }));
+    outcome
 }
