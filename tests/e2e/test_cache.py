@@ -340,6 +340,8 @@ def test_nodes_share_answers_and_purges(start, recorder, redis, tmp_path):
         assert time.monotonic() < until
     assert mark(converse(two)) == "hit"
     recorder.only()
+    doctor = two.cli("doctor", ok=None, REDIS_URL=redis.url, AWS_ACCESS_KEY_ID="A", AWS_SECRET_ACCESS_KEY="b").stdout
+    assert f"redis {redis.url.removeprefix('redis://')}, 1 answers" in doctor
     stats = two.cli_json("cache", "stats")
     assert (stats["entries"], stats["hits"]) == (1, 1) and stats["store"].startswith("redis 127.0.0.1:")
     for name in redis.ask("KEYS", "*").split(b"\n"):

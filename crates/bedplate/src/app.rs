@@ -39,6 +39,7 @@ use crate::project::{Lock, Project, write_private};
 use crate::settings::Settings;
 
 use budgets::{InForce, Watch};
+pub(crate) use cache::open as open_cache;
 pub(crate) use environment::{region as environment_region, with_proxy};
 pub(crate) use notices::folder as notices_folder;
 use providers::Providers;

@@ -9,7 +9,6 @@ mod fill;
 pub(crate) mod flight;
 mod kept;
 pub(crate) mod look;
-mod off;
 mod place;
 mod rule;
 mod single;
@@ -52,11 +51,5 @@ impl Caching {
     #[must_use]
     pub fn under(self, in_force: InForce) -> Self {
         Self { in_force, ..self }
-    }
-
-    /// A cache that keeps nothing.
-    pub fn off() -> Self {
-        let single = Single::new(Arc::new(off::Nothing));
-        CacheConfig::default().build(&single, &bedplate_core::clock::SystemClock::shared())
     }
 }

@@ -13,7 +13,7 @@ use crate::exit::Failure;
 use crate::settings::Settings;
 
 /// Opens the cache. Redis need not be there yet; nothing is opened where no rule keeps anything, until one does.
-pub(super) fn open(settings: &Settings, keymaker: &Keymaker, runtime: &Handle) -> Result<Single, Failure> {
+pub(crate) fn open(settings: &Settings, keymaker: &Keymaker, runtime: &Handle) -> Result<Single, Failure> {
     let cache = &settings.cache;
     let opened = settings.store.hot.cache(Means {
         room: Room { bytes: cache.memory.0, entries: cache.entries },

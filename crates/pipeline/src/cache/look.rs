@@ -52,12 +52,12 @@ impl Caching {
         let call = &composed.admitted.call;
         let concerns = |rule: &Rule| rule.concerns(&call.name, &composed.admitted.principal);
         let Some(n) = self.rules.iter().position(concerns) else { return Ok(Turn::Ask(None)) };
+        if !is_kept(composed) {
+            return Ok(Turn::Ask(None));
+        }
         let rule = &self.rules[n];
         if call.tags.cache == Some(Wish::Bypass) {
             return Ok(bypass(record, Skip::Asked));
-        }
-        if !call.operation.metered() || !is_kept(composed) {
-            return Ok(Turn::Ask(None));
         }
         let Some(request) = call.body.canonical(&call.headers) else {
             return Ok(bypass(record, Skip::Unreadable));

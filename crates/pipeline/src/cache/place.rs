@@ -21,7 +21,7 @@ pub(super) fn place(composed: &Composed, request: &Canonical, in_force: &InForce
         prompt: in_force.prompt,
         guard: in_force.guard,
         policy: in_force.policy,
-        request: request.request,
+        request: Fingerprint::of("request 1", [&request.request.bytes()[..], call.query.as_bytes()]),
     });
     let model = call.name.as_str().into();
     Place { key, tags: Tags { team: who.team.clone(), feature: who.feature.clone(), model } }

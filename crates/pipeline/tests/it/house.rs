@@ -22,10 +22,11 @@ use bedplate_core::secret::Secret;
 use bedplate_core::usage::Usage;
 use bedplate_core::view::{Edits, Stamped, View};
 use bedplate_pipeline::{
-    Admission, Answer, AnswerBody, Ask, Books, Broke, Caching, Call, Deadlines, Drain, Evidence, Failed,
-    Flow, Heard, Metered, Native, Piece, Pipeline, Provider, ProviderFacts, Record, Routes, Tags, Timeouts,
+    Admission, Answer, AnswerBody, Ask, Books, Broke, CacheConfig, Caching, Call, Deadlines, Drain, Evidence,
+    Failed, Flow, Heard, Metered, Native, Piece, Pipeline, Provider, ProviderFacts, Record, Routes, Single,
+    Tags, Timeouts,
 };
-use bedplate_testkit::{ManualClock, SeededIds};
+use bedplate_testkit::{ManualClock, MemoryCache, SeededIds};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::time::{Sleep, sleep};
@@ -74,7 +75,11 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(30);
 
 impl House {
     pub(crate) fn new(script: Script) -> Self {
-        Self::over(Arc::new(Scripted { facts: facts(), script }), |_| Caching::off())
+        Self::over(Arc::new(Scripted { facts: facts(), script }), |clock| {
+            let clock: Arc<dyn Clock> = Arc::new(clock.clone());
+            let single = Single::new(Arc::new(MemoryCache::new(Arc::clone(&clock))));
+            CacheConfig::default().build(&single, &clock)
+        })
     }
 
     /// With another provider, and a cache on its clock.

@@ -1,5 +1,7 @@
 //! What doctor looks at, in the order a call meets it.
 
+mod cache;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ pub(super) async fn all(project: &Project, settings: &Settings, runtime: &Handle
         Ok(offline) => {
             found.push(ledger(&*offline.ledger).await);
             found.push(keys(&offline).await);
+            found.extend(cache::cache(&offline, settings, runtime).await);
         }
         Err(e) => found.push(Finding::bad(
             "ledger",
