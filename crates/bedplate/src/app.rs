@@ -119,7 +119,7 @@ impl App {
         let purses = Purses::new(Arc::clone(&escrow), Arc::clone(&clock), budgets::node(&*ids), terms);
         let in_force = Arc::new(InForce::new(purses, escrow));
         in_force.take_changed().await?;
-        let notices = notices::start(&project, &settings, &clock, &ids)?;
+        let notices = notices::start(&project, &settings, &clock, &ids, &ledger)?;
         let cache = cache::open(&settings, &keymaker, runtime)?;
         let tally = Arc::<CacheTally>::default();
         let live = Live::new(Arc::clone(&clock));

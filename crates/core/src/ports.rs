@@ -164,6 +164,10 @@ pub trait Ledger: Keys + Calls + Budgets {
     /// Which schema version the database has.
     async fn schema_version(&self) -> Result<i64, StoreError>;
 
+    /// Whether `owner` is the first who asked for `key`, now and whenever it asks again: for what is done once by all
+    /// nodes. Keys that were claimed 400 days before `now` are free again.
+    async fn claim(&self, key: &str, owner: &str, now: Timestamp) -> Result<bool, StoreError>;
+
     /// Work that needs doing beside the calls; to be called about once a second by a process that writes much.
     async fn tend(&self) -> Result<(), StoreError> {
         Ok(())

@@ -12,6 +12,7 @@
 //! in `tests/it/conformance.rs`.
 
 mod budgets;
+mod claims;
 mod config;
 mod day;
 mod fault;

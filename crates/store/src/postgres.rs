@@ -11,7 +11,7 @@ mod slices;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bedplate_core::clock::Clock;
+use bedplate_core::clock::{Clock, Timestamp};
 use bedplate_core::ports::{Ledger, StoreError};
 use bedplate_core::setting::SecretRef;
 use parking_lot::Mutex;
@@ -19,6 +19,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Executor as _, PgPool};
 
 use crate::Config;
+use crate::claims;
 use crate::day::Day;
 use crate::fault::within;
 use crate::lease::Lease;
@@ -94,6 +95,21 @@ impl Ledger for Postgres {
             let version = read.fetch_one(&mut *lease).await?;
             lease.keep();
             Ok(version)
+        })
+        .await
+    }
+
+    async fn claim(&self, key: &str, owner: &str, now: Timestamp) -> Result<bool, StoreError> {
+        within(self.deadline, async {
+            let mut lease = Lease::of(&self.pool).await?;
+            sqlx::query(claims::FORGET)
+                .bind(now.0.saturating_sub(claims::STANDS))
+                .execute(&mut *lease)
+                .await?;
+            let claim = sqlx::query_scalar::<_, String>(claims::CLAIM).bind(key).bind(owner).bind(now.0);
+            let first = claim.fetch_one(&mut *lease).await?;
+            lease.keep();
+            Ok(first == owner)
         })
         .await
     }

@@ -12,14 +12,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bedplate_core::clock::Clock;
+use bedplate_core::clock::{Clock, Timestamp};
 use bedplate_core::ports::{Ledger, StoreError};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, SqlitePool};
 
 use self::checkpoint::{BACKSTOP, Checkpoints};
 use crate::Config;
+use crate::claims;
 use crate::fault::within;
+use crate::lease::Lease;
 
 /// Versions before it can lose a commit in WAL mode under a rare race of two checkpoints.
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
@@ -101,6 +103,21 @@ impl Ledger for Sqlite {
     async fn schema_version(&self) -> Result<i64, StoreError> {
         let read = sqlx::query_scalar("SELECT MAX(version) FROM bedplate_schema").fetch_one(&self.readers);
         within(self.deadline, read).await
+    }
+
+    async fn claim(&self, key: &str, owner: &str, now: Timestamp) -> Result<bool, StoreError> {
+        within(self.deadline, async {
+            let mut lease = Lease::of(&self.writer).await?;
+            sqlx::query(claims::FORGET)
+                .bind(now.0.saturating_sub(claims::STANDS))
+                .execute(&mut *lease)
+                .await?;
+            let claim = sqlx::query_scalar::<_, String>(claims::CLAIM).bind(key).bind(owner).bind(now.0);
+            let first = claim.fetch_one(&mut *lease).await?;
+            lease.keep();
+            Ok(first == owner)
+        })
+        .await
     }
 
     async fn tend(&self) -> Result<(), StoreError> {

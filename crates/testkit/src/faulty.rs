@@ -181,6 +181,10 @@ impl Ledger for FaultyLedger {
         self.inner.schema_version().await
     }
 
+    async fn claim(&self, key: &str, owner: &str, now: Timestamp) -> Result<bool, StoreError> {
+        self.inner.claim(key, owner, now).await
+    }
+
     fn describe(&self) -> String {
         self.inner.describe()
     }

@@ -5,6 +5,7 @@ mod calls;
 mod keys;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bedplate_core::budget::{BudgetId, NodeId, Slice, StoredBudget, Window};
@@ -32,6 +33,8 @@ struct Tables {
     days: BTreeSet<Timestamp>,
     budgets: BTreeMap<BudgetId, StoredBudget>,
     slices: BTreeMap<(Window, NodeId), Slice>,
+    /// Key to owner, and when.
+    claims: BTreeMap<String, (String, Timestamp)>,
 }
 
 impl Tables {
@@ -50,6 +53,13 @@ impl Ledger for MemoryLedger {
     /// There is no schema.
     async fn schema_version(&self) -> Result<i64, StoreError> {
         Ok(0)
+    }
+
+    async fn claim(&self, key: &str, owner: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let claims = &mut self.tables.lock().claims;
+        claims.retain(|_, (_, at)| *at >= now.minus(Duration::from_secs(400 * 86_400)));
+        let (first, _) = claims.entry(key.to_owned()).or_insert_with(|| (owner.to_owned(), now));
+        Ok(first == owner)
     }
 
     fn describe(&self) -> String {

@@ -139,6 +139,10 @@ impl Ledger for Memory {
         self.up()?.schema_version().await
     }
 
+    async fn claim(&self, key: &str, owner: &str, now: Timestamp) -> Result<bool, StoreError> {
+        self.up()?.claim(key, owner, now).await
+    }
+
     fn describe(&self) -> String {
         self.ledger.describe()
     }

@@ -18,6 +18,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "budgets",
         sql: include_str!("../../migrations/postgres/0002_budgets.sql"),
     },
+    Migration { version: 3, name: "claims", sql: include_str!("../../migrations/postgres/0003_claims.sql") },
 ];
 
 /// How long another node that migrates is waited for.

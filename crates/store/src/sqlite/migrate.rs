@@ -14,6 +14,7 @@ use crate::migrate::{APPLIED, Applied, HISTORY, Migration, REMEMBER, missing};
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "ledger", sql: include_str!("../../migrations/sqlite/0001_ledger.sql") },
     Migration { version: 2, name: "budgets", sql: include_str!("../../migrations/sqlite/0002_budgets.sql") },
+    Migration { version: 3, name: "claims", sql: include_str!("../../migrations/sqlite/0003_claims.sql") },
 ];
 
 /// How long another process that migrates is waited for.

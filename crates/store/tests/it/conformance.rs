@@ -3,6 +3,7 @@
 mod budgets;
 mod calls;
 mod charges;
+mod claims;
 mod crowd;
 mod faults;
 mod keys;

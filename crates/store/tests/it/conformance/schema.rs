@@ -7,7 +7,7 @@ use crate::draws::{NOW, all, charge, exactly, only, spending, sums, window};
 use crate::outcomes::{answered, at, shared};
 
 /// What this version brings it to.
-const NEWEST: i64 = 2;
+const NEWEST: i64 = 3;
 
 on_every_ledger!(
     the_schema_has_a_version_and_the_ledger_answers,
@@ -16,6 +16,7 @@ on_every_ledger!(
     a_newer_schema_is_used_when_it_allows_that,
     statements_of_the_first_version_still_work,
     statements_of_the_second_version_still_work,
+    statements_of_the_third_version_still_work,
     a_ledger_of_the_first_version_is_brought_up_beside_its_nodes,
 );
 
@@ -41,6 +42,7 @@ async fn many_may_open_at_once(bed: &Bed) {
         "usage_day_unit",
         "budget",
         "budget_slice",
+        "claim",
     ];
     let mut sql: String = tables.iter().map(|t| format!("DROP TABLE {t};")).collect();
     if bed.is_postgres() {
@@ -66,7 +68,7 @@ async fn a_changed_migration_is_refused(bed: &Bed) {
 
 async fn a_newer_schema_is_used_when_it_allows_that(bed: &Bed) {
     let newer = "INSERT INTO bedplate_schema (version, name, checksum, oldest, applied_at) VALUES";
-    bed.sql(&format!("{newer} (3, 'more', 'x', 2, 0)")).await.unwrap();
+    bed.sql(&format!("{newer} ({}, 'more', 'x', 2, 0)", NEWEST + 1)).await.unwrap();
     if bed.is_postgres() {
         bed.sql("ALTER TABLE call ADD COLUMN more TEXT; ALTER TABLE issued_key ADD COLUMN more TEXT")
             .await
@@ -75,7 +77,7 @@ async fn a_newer_schema_is_used_when_it_allows_that(bed: &Bed) {
         bed.sql("ALTER TABLE issued_key ADD COLUMN more TEXT").await.unwrap();
     }
     let other = bed.another().await.unwrap();
-    assert_eq!(other.schema_version().await.unwrap(), 3);
+    assert_eq!(other.schema_version().await.unwrap(), NEWEST + 1);
     let o = answered(&SeededIds::new(1), at("2026-11-22T12:00:00Z"));
     other.append(&shared([o.clone()])).await.unwrap();
     assert_eq!(bed.ledger.call(o.call.id).await.unwrap(), Some(o));
@@ -83,9 +85,10 @@ async fn a_newer_schema_is_used_when_it_allows_that(bed: &Bed) {
     assert_eq!(bed.ledger.list_keys().await.unwrap().len(), 1);
     other.close().await;
 
-    bed.sql(&format!("{newer} (4, 'else', 'x', 4, 0)")).await.unwrap();
+    bed.sql(&format!("{newer} ({0}, 'else', 'x', {0}, 0)", NEWEST + 2)).await.unwrap();
     let e = bed.another().await.err().unwrap();
-    assert!(e.to_string().contains("needs bedplate with schema 4 or later; this one has 2"), "{e}");
+    let said = format!("needs bedplate with schema {} or later; this one has {NEWEST}", NEWEST + 2);
+    assert!(e.to_string().contains(&said), "{e}");
 }
 
 /// What version 1 says to the database, word for word. Whatever the schema becomes must take it for as
@@ -123,11 +126,18 @@ async fn statements_of_the_second_version_still_work(bed: &Bed) {
     assert_eq!(found, [("team=a", sums(100, 20, 30, 0), 3_000), ("team=b", sums(50, 43, 7, 40), 2_000)]);
 }
 
+/// The same of version 3.
+async fn statements_of_the_third_version_still_work(bed: &Bed) {
+    bed.sql(include_str!("../fixtures/v3.sql")).await.unwrap();
+    let claim = |owner| bed.ledger.claim("budget/b//w/80%", owner, NOW);
+    assert_eq!((claim("n1").await.unwrap(), claim("n2").await.unwrap()), (true, false));
+}
+
 /// What version 1 left is there, and what a node of version 1 says meanwhile is taken.
 async fn a_ledger_of_the_first_version_is_brought_up_beside_its_nodes(bed: &Bed) {
-    bed.sql("DROP TABLE budget; DROP TABLE budget_slice; DELETE FROM bedplate_schema WHERE version = 2")
-        .await
-        .unwrap();
+    let old = "DROP TABLE budget; DROP TABLE budget_slice; DROP TABLE claim; \
+               DELETE FROM bedplate_schema WHERE version > 1";
+    bed.sql(old).await.unwrap();
     bed.ledger.insert_key(&crate::outcomes::key(1)).await.unwrap();
     let other = bed.another().await.unwrap();
     assert_eq!(other.schema_version().await.unwrap(), NEWEST);
