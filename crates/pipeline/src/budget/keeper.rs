@@ -22,16 +22,13 @@ impl Purses {
         (self.terms.lease / 8).clamp(Duration::from_millis(50), Duration::from_secs(5))
     }
 
-    /// Waits until a round is due. What becomes free meanwhile and is scarce is given back at once: other nodes may
-    /// have calls that wait for it.
+    /// Waits until a round is due. What becomes free meanwhile, and is more than this node should keep, is given back at
+    /// once: other nodes may have calls that wait for it.
     pub async fn rest(&self) {
         let due = Instant::now() + self.pace();
         while timeout_at(due, self.spare.notified()).await.is_ok() {
             sleep_until(due.min(Instant::now() + GATHER)).await;
-            let now = self.clock.now();
-            for purse in self.purses().iter().filter(|purse| now >= purse.ends() || purse.is_scarce()) {
-                self.empty(purse).await;
-            }
+            self.set_aside(|_| false);
             // what fails is said again in the round
             let _ = self.give_back().await;
         }
@@ -45,15 +42,22 @@ impl Purses {
     pub async fn round(&self) -> Result<(), StoreError> {
         self.retire();
         self.renew().await?;
-        let now = self.clock.now();
-        for purse in self.purses() {
-            if now >= purse.ends() || purse.lies_idle() || purse.is_scarce() {
-                self.empty(&purse).await;
-            }
-        }
+        self.set_aside(Purse::lies_idle);
         let done = self.give_back().await;
         self.let_go();
         done
+    }
+
+    /// Takes off what is to be given back.
+    fn set_aside(&self, idle: impl Fn(&Purse) -> bool) {
+        let now = self.clock.now();
+        for purse in self.purses() {
+            if idle(&purse) || now >= purse.ends() {
+                purse.empty();
+            } else {
+                purse.shed();
+            }
+        }
     }
 
     /// Gives back everything that is not held. To be called when no more calls come and all records are written.
@@ -71,9 +75,7 @@ impl Purses {
     async fn hand_in(&self) -> Result<(), StoreError> {
         // a grant whose answer was lost is ours to give back, too
         self.renew().await?;
-        for purse in self.purses() {
-            self.empty(&purse).await;
-        }
+        self.set_aside(|_| true);
         self.give_back().await
     }
 
@@ -85,12 +87,6 @@ impl Purses {
             self.say(given, self.deadline()).await?;
         }
         Ok(())
-    }
-
-    /// In turn with those who draw: what the ledger grants meanwhile must not be set aside unseen.
-    async fn empty(&self, purse: &Purse) {
-        let _turn = purse.turn().await;
-        purse.empty();
     }
 
     async fn renew(&self) -> Result<(), StoreError> {

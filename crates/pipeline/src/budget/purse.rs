@@ -107,7 +107,7 @@ impl Purse {
         let (freed, spare) = {
             let mut state = self.state.lock();
             state.settle(held, spent);
-            (spent < held, state.is_scarce() && state.free() > 0)
+            (spent < held, state.surplus() > 0)
         };
         if freed {
             self.freed.notify_waiters();
@@ -176,9 +176,16 @@ impl Purse {
         self.state.lock().spent()
     }
 
-    /// Sets aside what is free: it is no longer ours to spend, and is given back by what [`Purse::unsaid`] says.
+    /// Sets aside all that is free: it is no longer ours to spend, and is given back by what [`Purse::unsaid`] says.
     pub(super) fn empty(&self) {
         self.state.lock().set_aside(i64::MAX);
+    }
+
+    /// Sets aside what other nodes may want for.
+    pub(super) fn shed(&self) {
+        let mut state = self.state.lock();
+        let surplus = state.surplus();
+        state.set_aside(surplus);
     }
 
     /// All that was ever given back, when the ledger may not have heard of some of it.
@@ -199,11 +206,6 @@ impl Purse {
     /// Whether no call has spent from it for some rounds; to be asked once a round.
     pub(super) fn lies_idle(&self) -> bool {
         self.state.lock().lies_idle()
-    }
-
-    /// Whether so little of the period was left when the ledger was last asked that other nodes may want for it.
-    pub(super) fn is_scarce(&self) -> bool {
-        self.state.lock().is_scarce()
     }
 }
 

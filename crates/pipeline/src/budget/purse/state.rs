@@ -51,6 +51,8 @@ pub(super) struct State {
 const IDLE: u32 = 2;
 /// When less than this part of a limit is left it is scarce: what a node does not need at once others may want for.
 const SCARCE: i64 = 10;
+/// A node asks for no more than this part of a limit beyond its need, so that little is unknown should it die.
+const MOST: i64 = 100;
 
 impl State {
     pub(super) fn free(&self) -> i64 {
@@ -115,7 +117,7 @@ impl State {
         self.spent = self.spent.max(sums.settled);
     }
 
-    /// So much of what is free is no longer ours to spend.
+    /// So much of what is free is no longer ours to spend, and is given back by what [`State::unsaid`] says.
     pub(super) fn set_aside(&mut self, amount: i64) {
         self.sums.returned += amount.min(self.free()).max(0);
     }
@@ -129,14 +131,13 @@ impl State {
         self.said = self.said.max(total);
     }
 
-    /// How much more than it needs the node asks for: about what it spends until it asks again, never more than a
-    /// hundredth of the limit, so that little is unknown should it die.
+    /// How much more than it needs the node asks for: about what it spends until it asks again.
     pub(super) fn ahead(&mut self, wanted: i64, limit: i64) -> i64 {
         let used = self.used();
         let since = used.saturating_sub(self.used_then);
         self.used_then = used;
         let grown = self.ahead.max(wanted).min(since.max(wanted)).saturating_mul(2);
-        self.ahead = grown.clamp(0, (limit / 100).max(0));
+        self.ahead = grown.clamp(0, (limit / MOST).max(0));
         self.ahead
     }
 
@@ -177,10 +178,17 @@ impl State {
         self.seen.1 >= IDLE
     }
 
-    /// Whether so little of the period was left when the ledger was last asked that other nodes may want for it.
-    pub(super) fn is_scarce(&self) -> bool {
-        let limit = self.bounds.limit;
-        limit > 0 && limit.saturating_sub(self.stand.taken()) < limit / SCARCE
+    /// What is free and should be given back at once: all of it where so little is left that other nodes may want for it,
+    /// else what calls left over that cost much less than they might have.
+    pub(super) fn surplus(&self) -> i64 {
+        let (free, limit) = (self.free(), self.bounds.limit);
+        if limit.saturating_sub(self.stand.taken()) < limit / SCARCE {
+            free.max(0)
+        } else if free > limit / MOST {
+            free - limit / MOST / 2
+        } else {
+            0
+        }
     }
 
     fn used(&self) -> i64 {

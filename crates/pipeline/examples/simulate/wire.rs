@@ -1,0 +1,174 @@
+//! A node's way to the ledger: it takes time, it may stand still, and what was sent arrives though nobody waits for
+//! the answer any more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bedplate_core::BoxFuture;
+use bedplate_core::budget::{BudgetId, Draw, Drawn, NodeId, Return, Slice, StoredBudget};
+use bedplate_core::clock::Timestamp;
+use bedplate_core::ports::{Budgets, Calls as _, StoreError};
+use bedplate_core::record::Outcome;
+use bedplate_testkit::{Cue, FaultyLedger, MemoryLedger};
+use parking_lot::Mutex;
+use tokio::task::spawn_local;
+use tokio::time::{Instant, sleep};
+
+use crate::dice::Dice;
+use crate::tell;
+
+pub(crate) struct Wire {
+    ledger: Arc<FaultyLedger>,
+    dice: Mutex<Dice>,
+    slow_until: Mutex<Option<Instant>>,
+    down_until: Mutex<Option<Instant>>,
+    /// Whether anything went wrong on it yet.
+    faulty: AtomicBool,
+    /// Questions on their way.
+    open: Arc<AtomicU64>,
+}
+
+impl Wire {
+    pub(crate) fn new(memory: Arc<MemoryLedger>, dice: Dice) -> Arc<Self> {
+        Arc::new(Self {
+            ledger: Arc::new(FaultyLedger::new(memory)),
+            dice: Mutex::new(dice),
+            slow_until: Mutex::default(),
+            down_until: Mutex::default(),
+            faulty: AtomicBool::new(false),
+            open: Arc::default(),
+        })
+    }
+
+    pub(crate) fn cue(&self, cues: &[Cue]) {
+        self.spoil();
+        self.ledger.cue(cues);
+    }
+
+    pub(crate) fn slow(&self, until: Instant) {
+        self.spoil();
+        *self.slow_until.lock() = Some(until);
+    }
+
+    pub(crate) fn down(&self, until: Instant) {
+        self.spoil();
+        *self.down_until.lock() = Some(until);
+    }
+
+    pub(crate) fn spoil(&self) {
+        self.faulty.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_faulty(&self) -> bool {
+        self.faulty.load(Ordering::Relaxed)
+    }
+
+    /// From now on everything arrives in time.
+    pub(crate) fn heal(&self) {
+        self.ledger.heal();
+        *self.slow_until.lock() = None;
+        *self.down_until.lock() = None;
+    }
+
+    pub(crate) async fn deliver(&self) {
+        self.ledger.deliver().await;
+    }
+
+    /// Waits until nothing is on its way, and delivers what is late.
+    pub(crate) async fn calm(&self) {
+        while self.open.load(Ordering::Relaxed) > 0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+        self.ledger.deliver().await;
+    }
+
+    pub(crate) async fn append(&self, batch: Vec<Arc<Outcome>>) -> Result<(), StoreError> {
+        self.carry(move |ledger| Box::pin(async move { ledger.append(&batch).await })).await
+    }
+
+    async fn carry<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(Arc<FaultyLedger>) -> BoxFuture<'static, Result<T, StoreError>> + 'static,
+    ) -> Result<T, StoreError> {
+        let answer = {
+            let now = Instant::now();
+            let dice = self.dice.lock();
+            if self.down_until.lock().is_some_and(|until| now < until) {
+                self.ledger.cue(&[*dice.pick(&[Cue::Before, Cue::Before, Cue::After, Cue::Late])]);
+            }
+            let slow = self.slow_until.lock().is_some_and(|until| now < until);
+            let most = if slow { 6_000 } else { *dice.pick(&[1, 3, 3, 3, 40]) };
+            let [there, back] = [0, 0].map(|_: u8| Duration::from_millis(dice.within(0..most + 1)));
+            let (tx, answer) = tokio::sync::oneshot::channel();
+            let (ledger, open) = (Arc::clone(&self.ledger), Arc::clone(&self.open));
+            open.fetch_add(1, Ordering::Relaxed);
+            spawn_local(async move {
+                sleep(there).await;
+                let said = ask(ledger).await;
+                open.fetch_sub(1, Ordering::Relaxed);
+                sleep(back).await;
+                let _ = tx.send(said);
+            });
+            answer
+        };
+        answer.await.unwrap()
+    }
+}
+
+#[async_trait]
+impl Budgets for Wire {
+    async fn insert_budget(&self, _: &StoredBudget) -> Result<i64, StoreError> {
+        unreachable!("nodes do not make budgets")
+    }
+
+    async fn remove_budget(&self, _: &BudgetId, _: Timestamp) -> Result<bool, StoreError> {
+        unreachable!("nodes do not remove budgets")
+    }
+
+    async fn budgets_changed(&self, _: i64) -> Result<Vec<StoredBudget>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn draw(&self, draw: &Draw, now: Timestamp) -> Result<Drawn, StoreError> {
+        let (asked, copy) = (draw, draw.clone());
+        let drawn = self.carry(move |ledger| Box::pin(async move { ledger.draw(&copy, now).await })).await;
+        tell(|| {
+            let Draw { window, counts_from, limit, need, want, node, .. } = asked;
+            format!(
+                "  {} draws {need}..{want} below {limit} of {window:?} from {counts_from}: {drawn:?}",
+                node.0
+            )
+        });
+        drawn
+    }
+
+    async fn give_back(&self, node: &NodeId, returns: &[Return]) -> Result<(), StoreError> {
+        let (name, copy) = (node.clone(), returns.to_vec());
+        let said =
+            self.carry(move |ledger| Box::pin(async move { ledger.give_back(&name, &copy).await })).await;
+        tell(|| format!("  {} gives back {returns:?}: {said:?}", node.0));
+        said
+    }
+
+    async fn renew(&self, node: &NodeId, lease_until: Timestamp) -> Result<Vec<Slice>, StoreError> {
+        let name = node.clone();
+        let renewed =
+            self.carry(move |ledger| Box::pin(async move { ledger.renew(&name, lease_until).await })).await;
+        tell(|| format!("  {} renews: {renewed:?}", node.0));
+        renewed
+    }
+
+    async fn slices(&self, budget: Option<&BudgetId>, since: Timestamp) -> Result<Vec<Slice>, StoreError> {
+        self.ledger.slices(budget, since).await
+    }
+
+    async fn reconcile(&self, slice: &Slice, spent: i64, now: Timestamp) -> Result<bool, StoreError> {
+        self.ledger.reconcile(slice, spent, now).await
+    }
+
+    async fn forget_slices(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.ledger.forget_slices(before).await
+    }
+}
