@@ -73,7 +73,7 @@ count_node() {
     END { print p + 0, f + c + 0, s + 0 }'
 }
 
-# fuzz: TARGET: ok, N runs in N s (or FAILED), a line for each target
+# fuzz: TARGET: ok, N runs (or FAILED), a line for each target
 count_fuzz() { awk '/^fuzz: [^ ]+: ok,/ { p++ } /^fuzz: [^ ]+: FAILED/ { f++ } END { print p + 0, f + 0, 0 }' "$1"; }
 
 plain() { sed 's/\x1b\[[0-9;]*m//g' "$1"; }

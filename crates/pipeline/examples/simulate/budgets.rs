@@ -74,7 +74,7 @@ impl Shape {
     }
 
     fn write(&self, dice: &Dice, changed: bool, to: &mut String) {
-        let limit = if changed { self.limit * dice.within(20..200) / 100 } else { self.limit };
+        let limit = if changed { self.limit * dice.within(15..150) / 100 } else { self.limit };
         let limit = if self.tokens {
             format!("{limit} tokens")
         } else {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -125,15 +125,22 @@ pub(crate) struct NodeClock {
     began: Instant,
     wall: i64,
     skew: AtomicI64,
+    stepped: AtomicBool,
 }
 
 impl NodeClock {
     pub(crate) fn new(began: Instant, wall: Timestamp, skew: i64) -> Self {
-        Self { began, wall: wall.0, skew: AtomicI64::new(skew) }
+        Self { began, wall: wall.0, skew: AtomicI64::new(skew), stepped: AtomicBool::new(false) }
     }
 
     pub(crate) fn step(&self, micros: i64) {
         self.skew.fetch_add(micros, Ordering::Relaxed);
+        self.stepped.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it always showed about what it should.
+    pub(crate) fn is_right(&self) -> bool {
+        !self.stepped.load(Ordering::Relaxed)
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) enum Event {
     Deliver(usize),
     /// For so long the ledger answers a node slowly or not at all.
     Slow(usize, u64),
+    /// For so long a node does not reach the ledger.
+    Cut(usize, u64),
     /// No question arrives, from anybody, and some of them come late.
     Failover(u64),
     /// A node's wall clock is set, by so much.
@@ -98,15 +100,15 @@ impl Schedule {
     pub(crate) fn new(seed: u64) -> Self {
         let dice = Dice::new(seed);
         let nature = Nature {
-            faults: dice.percent(60),
-            deaths: dice.percent(55),
-            steps: dice.percent(25),
-            reloads: dice.percent(35),
-            overruns: dice.percent(15),
+            faults: dice.percent(55),
+            deaths: dice.percent(50),
+            steps: dice.percent(20),
+            reloads: dice.percent(40),
+            overruns: dice.percent(25),
             large: *dice.pick(&[2, 10, 40]),
-            gap: *dice.pick(&[60, 250, 600]),
+            gap: *dice.pick(&[60, 250, 600, 1_200]),
         };
-        let nodes = dice.within(1..6) as usize;
+        let nodes = *dice.pick(&[1, 1, 2, 3, 4, 5]);
         let configs = crate::budgets::configs(&dice, nature.reloads);
         let mut events = Vec::new();
         let mut at = 0;
@@ -114,9 +116,7 @@ impl Schedule {
             at += dice.within(0..2 * nature.gap);
             let node = dice.within(0..nodes as u64) as usize;
             let event = nature.event(&dice, node, nodes, configs.len());
-            if matches!(event, Event::Crash(_) | Event::Freeze(..)) && dice.percent(60) {
-                events.push((at + dice.within(10_000..16_000), Event::Reconcile));
-            }
+            nature.follow(&dice, at, &event, &mut events);
             events.push((at, event));
         }
         events.sort_by_key(|(at, _)| *at);
@@ -136,14 +136,35 @@ impl Nature {
                 let length = dice.within(1..length) as i64;
                 Event::Step(node, if dice.percent(50) { length } else { -length })
             }
-            19..23 if self.reloads => {
+            19..25 if self.reloads => {
                 let some = (0..nodes).filter(|_| dice.percent(60)).collect();
                 let all = (0..nodes).collect();
                 let config = dice.within(0..configs as u64) as usize;
                 Event::Reload(if dice.percent(70) { all } else { some }, config)
             }
-            23 => Event::Repeat,
+            25 => Event::Repeat,
             _ => Event::Call(self.call(dice, node)),
+        }
+    }
+
+    /// What makes an event worth something: somebody decides about what was lost, and calls come when it is over.
+    fn follow(&self, dice: &Dice, at: u64, event: &Event, events: &mut Vec<(u64, Event)>) {
+        let over = match event {
+            Event::Crash(_) => at + 12_000,
+            Event::Freeze(_, ms) | Event::Cut(_, ms) => at + ms,
+            Event::Reload(..) => at,
+            _ => return,
+        };
+        if over >= at + 10_500 && dice.percent(80) {
+            events.push((dice.within(at + 10_200..over), Event::Reconcile));
+        }
+        let node = match event {
+            Event::Freeze(node, _) | Event::Cut(node, _) => *node,
+            Event::Reload(nodes, _) if !nodes.is_empty() => *dice.pick(nodes),
+            _ => return,
+        };
+        for _ in 0..dice.within(0..4) {
+            events.push((over + dice.within(0..2_500), Event::Call(self.call(dice, node))));
         }
     }
 
@@ -180,7 +201,8 @@ fn fault(dice: &Dice, node: usize) -> Event {
             let cues = [Cue::Before, Cue::After, Cue::Late, Cue::Succeed];
             Event::Cue(node, (0..dice.within(1..5)).map(|_| *dice.pick(&cues)).collect())
         }
-        6..8 => Event::Deliver(node),
+        6 => Event::Deliver(node),
+        7 => Event::Cut(node, *dice.pick(&[1_000, 4_000, 12_000, 16_000])),
         8 => Event::Slow(node, dice.within(500..8_000)),
         _ => Event::Failover(dice.within(500..6_000)),
     }
@@ -189,7 +211,7 @@ fn fault(dice: &Dice, node: usize) -> Event {
 fn death(dice: &Dice, node: usize) -> Event {
     match dice.within(0..14) {
         0..3 => Event::Crash(node),
-        3..6 => Event::Freeze(node, *dice.pick(&[300, 2_000, 6_000, 12_000, 25_000])),
+        3..6 => Event::Freeze(node, *dice.pick(&[300, 2_000, 6_000, 12_000, 14_000])),
         6..8 => Event::Drain(node, dice.percent(70)),
         8..11 => Event::Start(node),
         _ => Event::Reconcile,

@@ -32,7 +32,9 @@ impl Tally {
             Event::Crash(_) => &mut self.crashes,
             Event::Freeze(..) => &mut self.freezes,
             Event::Drain(..) => &mut self.drains,
-            Event::Cue(..) | Event::Slow(..) | Event::Failover(_) | Event::Deliver(_) => &mut self.faults,
+            Event::Cue(..) | Event::Slow(..) | Event::Cut(..) | Event::Failover(_) | Event::Deliver(_) => {
+                &mut self.faults
+            }
             Event::Step(..) => &mut self.steps,
             Event::Reload(..) => &mut self.reloads,
             Event::Start(_) | Event::Reconcile | Event::Repeat => return,

@@ -24,6 +24,7 @@ pub(crate) struct Wire {
     dice: Mutex<Dice>,
     slow_until: Mutex<Option<Instant>>,
     down_until: Mutex<Option<Instant>>,
+    cut_until: Mutex<Option<Instant>>,
     /// Whether anything went wrong on it yet.
     faulty: AtomicBool,
     /// Questions on their way.
@@ -37,6 +38,7 @@ impl Wire {
             dice: Mutex::new(dice),
             slow_until: Mutex::default(),
             down_until: Mutex::default(),
+            cut_until: Mutex::default(),
             faulty: AtomicBool::new(false),
             open: Arc::default(),
         })
@@ -57,6 +59,11 @@ impl Wire {
         *self.down_until.lock() = Some(until);
     }
 
+    pub(crate) fn cut(&self, until: Instant) {
+        self.spoil();
+        *self.cut_until.lock() = Some(until);
+    }
+
     pub(crate) fn spoil(&self) {
         self.faulty.store(true, Ordering::Relaxed);
     }
@@ -70,6 +77,7 @@ impl Wire {
         self.ledger.heal();
         *self.slow_until.lock() = None;
         *self.down_until.lock() = None;
+        *self.cut_until.lock() = None;
     }
 
     pub(crate) async fn deliver(&self) {
@@ -95,6 +103,9 @@ impl Wire {
         let answer = {
             let now = Instant::now();
             let dice = self.dice.lock();
+            if self.cut_until.lock().is_some_and(|until| now < until) {
+                return Err(StoreError::Unavailable("cut off".into()));
+            }
             if self.down_until.lock().is_some_and(|until| now < until) {
                 self.ledger.cue(&[*dice.pick(&[Cue::Before, Cue::Before, Cue::After, Cue::Late])]);
             }

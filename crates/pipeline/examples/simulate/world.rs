@@ -145,6 +145,7 @@ impl World {
             Event::Start(_) => {}
             Event::Cue(at, cues) => place(at).wire.cue(cues),
             Event::Deliver(at) => place(at).wire.deliver().await,
+            Event::Cut(at, ms) => place(at).wire.cut(soon(ms)),
             Event::Slow(at, ms) => place(at).wire.slow(soon(ms)),
             Event::Failover(ms) => self.nodes.borrow().iter().for_each(|node| node.wire.down(soon(ms))),
             Event::Step(at, ms) => {
@@ -337,21 +338,19 @@ impl World {
         });
     }
 
-    /// What is unknown of processes that were not heard of for a lease is decided: what was really lost was spent.
+    /// What is unknown is decided: what was really lost, or may yet be spent, was spent. A lease is over by the clock of
+    /// its process, so an operator makes sure of a process whose clock was set.
     fn reconcile(&self) {
         let now = self.now();
+        let sums = self.model.borrow().sums();
         for slice in at_once(self.memory.slices(None, Timestamp(0))) {
             let nodes = self.nodes.borrow();
             let node = nodes.iter().find(|n| n.name == slice.node).unwrap();
-            let frozen = node.frost.lasts().is_some_and(|long| long >= TERMS.lease);
-            if node.phase.get() == Phase::Dead || matches!(node.phase.get(), Phase::Closed(_)) || frozen {
-                let lost = self
-                    .model
-                    .borrow()
-                    .sums()
-                    .get(&(slice.window.clone(), slice.node.clone()))
-                    .map_or(0, |s| s.1);
-                let done = at_once(self.memory.reconcile(&slice, (lost - slice.sums.reconciled).max(0), now));
+            let silent = node.frost.lasts().is_some_and(|long| long >= TERMS.lease);
+            if silent || !node.lives() || node.clock.is_right() {
+                let lost = sums.get(&(slice.window.clone(), slice.node.clone())).map_or(0, |s| s.1);
+                let spent = (lost - slice.sums.reconciled).max(0);
+                let done = at_once(self.memory.reconcile(&slice, spent, now));
                 self.tally.borrow_mut().reconciled += u64::from(done);
             }
         }

@@ -45,9 +45,10 @@ pub fn canonical_request(
     for name in signed_headers.split(';') {
         out.extend_from_slice(name.as_bytes());
         out.push(b':');
-        let from = out.len();
+        // an empty value is one of the list, too
+        let mut first = true;
         request.headers.each(name, &mut |value| {
-            if out.len() > from {
+            if !std::mem::take(&mut first) {
                 out.push(b',');
             }
             header_value(value, out);

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Case {
     method: String,
     path: String,
@@ -157,6 +157,18 @@ proptest! {
     fn nothing_that_is_sent_as_a_claim_can_hurt(header in "AWS4-HMAC-SHA256 ?.{0,80}", query in ".{0,80}") {
         let _ = Claim::read(Some(&header), &query);
         let _ = Claim::from_query(&format!("X-Amz-Signature=00&X-Amz-{query}"));
+    }
+}
+
+#[test]
+fn an_empty_header_that_comes_twice_verifies() {
+    let header = |value: &str| ("x-amzn-bedrock-e".to_owned(), value.to_owned());
+    for headers in
+        [vec![header(""), header("")], vec![header(""), header("a")], vec![header("a"), header("")]]
+    {
+        let case = Case { method: "GET".into(), path: "/".into(), headers, ..Case::default() };
+        let hash = BodyDigest::of(&case.body).hex();
+        assert_eq!(verify(&signed_by_aws(&case), &hash), Ok(()), "{:?}", case.headers);
     }
 }
 

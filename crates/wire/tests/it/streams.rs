@@ -5,6 +5,7 @@ use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bedplate_core::call::{Headers, Operation};
+use bedplate_core::usage::Unit;
 use bedplate_wire::bedrock::Family;
 use bedplate_wire::bedrock::usage::{Exception, Heard, Meter, Metered};
 use bedplate_wire::eventstream::{Frame, Kind, encode_event};
@@ -202,6 +203,18 @@ fn every_family_says_its_usage_in_its_own_chunks() {
         assert!(metered.stop_reason.is_some(), "{family:?}");
         assert!(heard[0].content, "{family:?}");
     }
+}
+
+#[test]
+fn what_a_guardrail_used_is_no_usage_of_a_prompt_whose_output_is_not_told() {
+    let trace = json!({"guardrail": {"inputAssessment": {"gr": {"invocationMetrics":
+        {"usage": {"topicPolicyUnits": 2}}}}}});
+    let payload = json!({"usage": {"inputTokens": 30}, "trace": trace});
+    let frames = scan(&[encode_event("metadata", payload.to_string().as_bytes())]).unwrap();
+    let (_, metered) = hear(Operation::ConverseStream, Family::Nova, &frames);
+    assert_eq!(metered.usage, None);
+    let prompt = metered.prompt.unwrap();
+    assert_eq!((prompt.input, prompt.units), (30, vec![(Unit::GuardrailTopic, 2)]));
 }
 
 #[test]

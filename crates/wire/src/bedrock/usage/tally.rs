@@ -145,15 +145,19 @@ impl Tally {
     /// The sum. With `cached_within` the input count may hold the cached tokens, as the streams of
     /// OpenAI's models do.
     pub(super) fn metered(self, cached_within: bool) -> Metered {
-        let prompt = if self.broken { None } else { self.prompt(cached_within) };
-        let usage = prompt.clone().and_then(|prompt| {
-            Some(Usage { output: self.counts.output?, reasoning: self.reasoning(), ..prompt })
-        });
-        let units_only = (usage.is_none() && !self.broken && !self.units.is_empty())
-            .then(|| Usage { units: self.units.clone(), ..Usage::default() });
+        let counted = (!self.broken).then(|| self.prompt(cached_within)).flatten();
+        let (usage, prompt) = match (counted, self.counts.output) {
+            (Some(prompt), Some(output)) => {
+                (Some(Usage { output, reasoning: self.reasoning(), units: self.units, ..prompt }), None)
+            }
+            // whatever output there was is not known yet: the guardrail's units are no whole usage
+            (Some(prompt), None) => (None, Some(Usage { units: self.units, ..prompt })),
+            (None, _) if self.broken || self.units.is_empty() => (None, None),
+            (None, _) => (Some(Usage { units: self.units, ..Usage::default() }), None),
+        };
         Metered {
-            prompt: if usage.is_none() { prompt } else { None },
-            usage: usage.map(|u| Usage { units: self.units, ..u }).or(units_only),
+            prompt,
+            usage,
             tier: self.tier,
             latency: self.latency,
             model: self.model,
