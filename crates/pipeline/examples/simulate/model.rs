@@ -233,7 +233,7 @@ impl Model {
 pub(crate) struct Elsewhere {
     /// Questions were lost or slow.
     pub faulty: bool,
-    /// A process ended or stood still.
+    /// A process ended, stood still, or did not reach the ledger.
     pub dead: bool,
     /// Nobody else ever held anything while the call asked.
     pub alone: bool,

@@ -250,7 +250,8 @@ impl World {
         let faulty = node.wire.is_faulty();
         let elsewhere = Elsewhere {
             faulty: faulty || node.frost.total() > Duration::ZERO,
-            dead: self.dead.get() || faulty,
+            // who does not reach the ledger for long is taken for dead
+            dead: self.dead.get() || self.nodes.borrow().iter().any(|node| node.wire.is_faulty()),
             alone: alone
                 && !self.dead.get()
                 && !faulty

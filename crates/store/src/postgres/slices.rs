@@ -22,16 +22,16 @@ const CHARGES: &str = "SELECT budget, whose, starts, node, 0, 0, amount, 0, 0 \
      FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[]) \
      AS charge (budget, whose, starts, node, amount)";
 
-/// A slice keeps what it has settled.
+/// Also of what is settled: calls may cost more than they held, after what was free was given back.
 const TAKE_BACK: &str = "WITH part AS MATERIALIZED \
      (SELECT s.budget, s.whose, s.starts, s.node, p.total \
       FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[]) \
            AS p (budget, whose, starts, node, total) \
       JOIN budget_slice AS s USING (budget, whose, starts, node) \
       ORDER BY s.budget, s.whose, s.starts, s.node FOR UPDATE OF s) \
-     UPDATE budget_slice AS s SET returned = LEAST(part.total, s.granted - s.settled) FROM part \
+     UPDATE budget_slice AS s SET returned = LEAST(part.total, s.granted) FROM part \
      WHERE s.budget = part.budget AND s.whose = part.whose AND s.starts = part.starts AND s.node = part.node \
-     AND s.returned < part.total AND s.returned < s.granted - s.settled";
+     AND s.returned < part.total AND s.returned < s.granted";
 
 const EXTEND: &str = "WITH mine AS MATERIALIZED \
      (SELECT budget, whose, starts, node FROM budget_slice \

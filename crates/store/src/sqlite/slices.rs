@@ -14,10 +14,10 @@ use crate::slices::{
     StoredStand, asks_only, drawn, none_yet,
 };
 
-/// A slice keeps what it has settled.
-const TAKE_BACK: &str = "UPDATE budget_slice SET returned = min($5, granted - settled) \
+/// Also of what is settled: calls may cost more than they held, after what was free was given back.
+const TAKE_BACK: &str = "UPDATE budget_slice SET returned = min($5, granted) \
      WHERE budget = $1 AND whose = $2 AND starts = $3 AND node = $4 \
-     AND returned < $5 AND returned < granted - settled";
+     AND returned < $5 AND returned < granted";
 
 const EXTEND: &str = "UPDATE budget_slice SET lease_until = max(lease_until, $2) \
      WHERE node = $1 AND granted - returned > settled \

@@ -92,7 +92,7 @@ impl Budgets for MemoryLedger {
         for part in returns {
             if let Some(slice) = tables.slices.get_mut(&(part.window.clone(), node.clone())) {
                 let sums = &mut slice.sums;
-                sums.returned = sums.returned.max(part.total.min(sums.granted - sums.settled));
+                sums.returned = sums.returned.max(part.total.min(sums.granted));
             }
         }
         Ok(())
