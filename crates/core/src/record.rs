@@ -116,6 +116,15 @@ pub const STAMPS: [&str; 4] = ["bedplate:call", "bedplate:team", "bedplate:featu
 /// What stands for the service tier of latency-optimised inference (`performanceConfig.latency`).
 pub const OPTIMIZED: &str = "optimized";
 
+/// What prices know a way to be served by: the service tier, [`OPTIMIZED`], or both, which no price list has.
+pub fn way_served(tier: String, latency: Option<&str>) -> String {
+    match (latency, &*tier) {
+        (Some(OPTIMIZED), "" | "default") => OPTIMIZED.to_owned(),
+        (Some(OPTIMIZED), _) => format!("{tier}, {OPTIMIZED}"),
+        _ => tier,
+    }
+}
+
 /// One upstream request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptRow {
@@ -148,7 +157,16 @@ pub struct AttemptRow {
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub price_basis: Cow<'static, str>,
     pub cost: Cost,
+    /// Prompt tokens that were expected before the request was sent, by what was learned of the model; 0 where none
+    /// were.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub expected: u64,
     pub timings: AttemptTimings,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// Microseconds from the start of the call.

@@ -15,6 +15,12 @@ pub trait View: Send + Sync {
     /// The most output tokens the caller asks for.
     fn max_tokens(&self) -> Option<u64>;
 
+    /// The service tier or the latency that the body asks for, as [`way_served`](crate::record::way_served) has it;
+    /// empty when it asks for none.
+    fn tier(&self) -> &str {
+        ""
+    }
+
     /// Whether the body asks for a guardrail on the call.
     fn guarded(&self) -> bool {
         false

@@ -41,7 +41,7 @@ pub(crate) async fn invoke(
         began: record.tick(),
         operation: call.operation,
         max_tokens: call.body.view().max_tokens(),
-        body_bytes: call.body.content().len() as u64,
+        estimate: record.books().estimates.of(&composed.model, call.body.content().len() as u64),
         guarded: call.body.view().guarded() || call.headers.get(GUARDRAIL).is_some(),
         sent: Arc::default(),
         deadlines: Deadlines::starting_now(&timeouts),

@@ -16,6 +16,7 @@ mod cache;
 mod call;
 mod compose;
 mod config;
+mod estimate;
 mod guard;
 mod invoke;
 mod pipeline;
@@ -30,6 +31,7 @@ pub use cache::{CacheConfig, CacheProblem, Caching, InForce, RuleConfig, Single}
 pub use call::{Call, Evidence, Native, Tags};
 pub use compose::routes::Routes;
 pub use config::{BudgetsConfig, DrainConfig, OperationsConfig, TimeoutConfig};
+pub use estimate::Estimates;
 pub use invoke::deadline::{Deadlines, Timeouts};
 pub use pipeline::{Drain, Pipeline, Refused};
 pub use provider::{

@@ -1,15 +1,19 @@
 //! May it be afforded: holds in every budget that concerns the call.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bedplate_core::budget::{Blocked, Why};
+use bedplate_core::record::way_served;
 use bedplate_core::refusal::{Code, Refusal, Retry};
 use bedplate_core::usage::Usage;
 use bedplate_cost::budget::{Kind, Who};
 use bedplate_cost::{Ahead, Ask, PriceBook};
 
 use crate::budget::{Likely, Need, Purses, Refused};
+use crate::call::Call;
 use crate::compose::Composed;
+use crate::estimate::Estimates;
 use crate::settle::record::Record;
 
 /// Prompt tokens that a model adds to what the caller wrote: tool use alone is a few hundred.
@@ -18,6 +22,9 @@ const ADDED: u64 = 1_024;
 const LEAST: u64 = 256;
 /// What an answer has when nobody says how long it may be.
 const USUAL: u64 = 512;
+
+const TIER_HEADER: &str = "x-amzn-bedrock-service-tier";
+const LATENCY_HEADER: &str = "x-amzn-bedrock-performanceconfig-latency";
 
 /// Takes the hold. When the caller left the answer's length open and there is not room for the longest, the answer is
 /// bounded to what there is room for, and the record says so.
@@ -31,7 +38,7 @@ pub(crate) async fn reserve(composed: &mut Composed, record: &mut Record) -> Res
     if !composed.admitted.call.operation.metered() {
         return Ok(());
     }
-    let need = need(composed, &record.prices());
+    let need = need(composed, &record.prices(), &record.books().estimates);
     let p = &composed.admitted.principal;
     let who = Who {
         team: &p.team,
@@ -51,7 +58,7 @@ pub(crate) async fn reserve(composed: &mut Composed, record: &mut Record) -> Res
     Ok(())
 }
 
-fn need(composed: &Composed, prices: &PriceBook) -> Need {
+fn need(composed: &Composed, prices: &PriceBook, estimates: &Estimates) -> Need {
     let call = &composed.admitted.call;
     let view = call.body.view();
     let (model, region) = (composed.priced(prices), &*composed.provider.facts().region);
@@ -61,9 +68,11 @@ fn need(composed: &Composed, prices: &PriceBook) -> Need {
     let said = view.max_tokens();
     let most = prices.max_output_tokens(model);
     let output = said.or(most).unwrap_or(0);
-    let ahead = Ahead { model, region, tier: "", writes_cache: true, input: prompt, output: Some(output) };
-    let usage = Usage { input: bytes.div_ceil(4), output: output.min(USUAL), ..Usage::default() };
-    let likely = prices.price(Ask { model, region, tier: "", usage: &usage });
+    let tier = &*tier(call);
+    let ahead = Ahead { model, region, tier, writes_cache: true, input: prompt, output: Some(output) };
+    let input = estimates.of(&composed.model, bytes).tokens;
+    let usage = Usage { input, output: output.min(USUAL), ..Usage::default() };
+    let likely = prices.price(Ask { model, region, tier, usage: &usage });
     let open = said.is_none() && output > LEAST && view.bound_output(LEAST, &mut composed.edits.clone());
     Need {
         worst: prices.worst(ahead),
@@ -74,6 +83,16 @@ fn need(composed: &Composed, prices: &PriceBook) -> Need {
         prompt,
         output,
         least: if open { LEAST } else { output },
+    }
+}
+
+/// How the call asks to be served: a body of its own says it in headers.
+fn tier(call: &Call) -> Cow<'_, str> {
+    let said = |name| call.headers.text(name);
+    match (call.body.view().tier(), said(TIER_HEADER), said(LATENCY_HEADER)) {
+        ("", None, None) => Cow::Borrowed(""),
+        ("", tier, latency) => Cow::Owned(way_served(tier.unwrap_or_default().to_owned(), latency)),
+        (tier, ..) => Cow::Borrowed(tier),
     }
 }
 

@@ -13,6 +13,7 @@ use bedplate_core::refusal::{Code, Refusal, Retry};
 use bedplate_cost::PriceBook;
 
 use crate::budget::Purses;
+use crate::estimate::Estimates;
 
 /// Where records go, and what they are priced by.
 pub struct Books {
@@ -22,6 +23,8 @@ pub struct Books {
     pub prices: Arc<PriceBook>,
     /// What calls may spend; `None` where nothing is budgeted.
     pub purses: Option<Arc<Purses>>,
+    /// What prompts probably have in tokens, by what this process has seen.
+    pub estimates: Arc<Estimates>,
     /// How long admission waits for room in the ledger's queue.
     pub wait: Duration,
     /// Records that are open, over all workers and snapshots.

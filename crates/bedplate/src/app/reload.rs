@@ -15,7 +15,7 @@ use bedplate_core::clock::Clock;
 use bedplate_core::ports::{Intake, Sink};
 use bedplate_gateway::tls::{Certificates, TlsError};
 use bedplate_gateway::{Gateway, Snapshot};
-use bedplate_pipeline::{Books, Pipeline, Routes, Single};
+use bedplate_pipeline::{Books, Estimates, Pipeline, Routes, Single};
 use bedplate_store::Journal;
 use bedplate_upstream::CredentialsState;
 use tokio::sync::Mutex;
@@ -37,6 +37,7 @@ pub(super) struct Reload {
     budgets: Arc<InForce>,
     cache: Single,
     open: Arc<AtomicU64>,
+    estimates: Arc<Estimates>,
     /// What was there at the start, which some sections stay with.
     started: (Settings, Prints),
     status: Status,
@@ -106,6 +107,7 @@ impl Reload {
             budgets,
             cache,
             open: Arc::default(),
+            estimates: Arc::default(),
             started: (settings.clone(), prints.clone()),
             status,
             shutdown: parking_lot::Mutex::new(settings.drain.shutdown.0),
@@ -187,6 +189,7 @@ impl Reload {
             wait: Duration::from_secs(1),
             open: Arc::clone(&self.open),
             purses: Some(Arc::clone(&self.budgets.purses)),
+            estimates: Arc::clone(&self.estimates),
             nobody: Arc::from(""),
         };
         let allowed = settings.operations.build()?;

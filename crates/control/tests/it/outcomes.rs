@@ -168,6 +168,7 @@ pub(crate) fn answered(
         price_version: "2026-11-20".into(),
         price_basis: "default-region price".into(),
         cost: Cost::FREE,
+        expected: 12,
         timings: AttemptTimings {
             connect: (dice.below(9) == 0).then_some(4_200),
             first_byte: Some(first),

@@ -14,6 +14,7 @@ use bedplate_core::call::Operation;
 use bedplate_core::clock::Tick;
 use bedplate_core::record::Ending;
 
+use crate::estimate::Estimate;
 use crate::invoke::deadline::{Deadlines, now};
 use crate::pipeline::Drain;
 use crate::provider::{Answer, AnswerBody, Failed, Flow, Lead, ProviderFacts};
@@ -27,7 +28,8 @@ pub(crate) struct Attempting {
     pub(crate) began: Tick,
     pub(crate) operation: Operation,
     pub(crate) max_tokens: Option<u64>,
-    pub(crate) body_bytes: u64,
+    /// Of its prompt.
+    pub(crate) estimate: Estimate,
     /// The request asks for a guardrail.
     pub(crate) guarded: bool,
     /// Whether anything has been sent.

@@ -304,6 +304,9 @@ impl Record {
         let prices = self.prices();
         let (cost, price_basis) = used.price(attempting, &prices);
         let Used { usage, basis, tier, model, .. } = used;
+        if basis == UsageBasis::Reported {
+            self.books.estimates.learn(&attempting.estimate, usage.prompt());
+        }
         let mut timings = answered.timings;
         timings.total = micros(self.books.clock.tick().since(attempting.began));
         self.waited += timings.total;
@@ -330,6 +333,7 @@ impl Record {
             price_version,
             price_basis,
             cost,
+            expected: if attempting.operation.metered() { attempting.estimate.tokens } else { 0 },
             timings,
         });
     }

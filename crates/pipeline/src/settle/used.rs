@@ -115,14 +115,14 @@ fn why_unpriced(lead: &Lead) -> Option<&str> {
     }
 }
 
-/// Usage of an answer that never said it in full: the prompt as far as the stream told, else by its
-/// bytes; the output by the bytes that were seen, bounded by what was asked for. Four bytes a token is
-/// the customary rule for English.
+/// Usage of an answer that never said it in full: the prompt as far as the stream told, else as it was expected;
+/// the output by the bytes that were seen, bounded by what was asked for. Four bytes a token is the customary rule for
+/// English.
 fn estimate(attempting: &Attempting, metered: &Metered) -> Usage {
     let bound = attempting.max_tokens.unwrap_or(u64::MAX);
     let prompt = match &metered.prompt {
         Some(told) => Usage::clone(told),
-        None => Usage { input: attempting.body_bytes.div_ceil(4), ..Usage::default() },
+        None => Usage { input: attempting.estimate.tokens, ..Usage::default() },
     };
     Usage { output: metered.output_bytes.div_ceil(4).min(bound), ..prompt }
 }

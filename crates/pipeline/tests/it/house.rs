@@ -94,6 +94,7 @@ impl House {
             wait: Duration::from_millis(200),
             open: Arc::new(AtomicU64::new(0)),
             purses: None,
+            estimates: Arc::default(),
             nobody: Arc::from(""),
         });
         let pipeline = Arc::new(Pipeline {

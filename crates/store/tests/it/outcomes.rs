@@ -108,6 +108,7 @@ pub(crate) fn attempt(n: u16, usage: Usage, status: u16) -> AttemptRow {
         price_version: "2026-11-01".into(),
         price_basis: "on demand, geography us".into(),
         cost: Cost::Known(Nanos(1_234_567)),
+        expected: 12,
         timings: AttemptTimings {
             connect: Some(1),
             first_byte: Some(2),

@@ -66,6 +66,15 @@ impl Page {
             let throttled = *status == 429 || &**error == "ThrottlingException";
             self.add(names::THROTTLES, values([provider, model]), if throttled { *n } else { 0 });
         }
+        for (([model, ..], _), prompts) in shard.prompts.rows() {
+            for (metric, n) in [
+                (names::EXPECTED, prompts.expected),
+                (names::TOLD, prompts.told),
+                (names::MISSED, prompts.missed),
+            ] {
+                self.show(metric, values([model]), n);
+            }
+        }
         for (code, n) in Code::ALL.iter().zip(&shard.codes) {
             self.add(names::REFUSALS, vec![code.to_string()], *n);
         }

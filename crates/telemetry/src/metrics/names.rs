@@ -85,6 +85,12 @@ metrics! {
         "Calls that a budget had no room for, by why: spent, held (perhaps for nothing), unknown, too_large, unpriced, unreachable";
     BUDGET_BOUNDED = "bedplate_budget_bounded", Counter, [],
         "Answers that were bounded to what was left of a budget";
+    EXPECTED = "bedplate_prompt_expected_tokens", Counter, ["model"],
+        "Prompt tokens that were expected before requests were sent, of those whose tokens were told";
+    TOLD = "bedplate_prompt_told_tokens", Counter, ["model"],
+        "Prompt tokens that the upstream told of the same requests, cached ones too";
+    MISSED = "bedplate_prompt_missed_tokens", Counter, ["model"],
+        "By how much the expectation missed, request by request: over bedplate_prompt_told_tokens it is the error";
     ATTEMPTS = "bedplate_upstream_attempts", Counter, ["provider", "model", "status", "error"],
         "Requests sent upstream; status 0 when no answer came, error the upstream's name or our code";
     THROTTLES = "bedplate_upstream_throttles", Counter, ["provider", "model"],

@@ -6,7 +6,7 @@ use bedplate_core::call::Operation;
 use bedplate_core::money::Nanos;
 use bedplate_core::record::{AttemptRow, CallRow, Ending, Outcome};
 use bedplate_core::refusal::Code;
-use bedplate_core::usage::{Unit, Usage};
+use bedplate_core::usage::{Unit, Usage, UsageBasis};
 
 use crate::metrics::histogram::{ADDED, Added, CALL, Calls, TOKEN, Tokens};
 use crate::metrics::labels::Label;
@@ -35,12 +35,23 @@ pub(crate) struct Shard {
     pub(crate) calls: Table<CallCounts>,
     /// By provider, model, error; the number is the status.
     pub(crate) attempts: Table<u64>,
+    /// By the model that was called; the other names are empty.
+    pub(crate) prompts: Table<Expectation>,
     /// In the order of [`Code::ALL`].
     pub(crate) codes: Vec<u64>,
     pub(crate) units: Vec<(Unit, u64)>,
     /// By budget and why; the third name is empty.
     pub(crate) blocked: Table<u64>,
     pub(crate) bounded: u64,
+}
+
+/// Prompt tokens, of requests that were both expected and told.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Expectation {
+    pub(crate) expected: u64,
+    pub(crate) told: u64,
+    /// The distance, request by request.
+    pub(crate) missed: u64,
 }
 
 #[derive(Default)]
@@ -65,6 +76,7 @@ impl Shard {
         Self {
             calls: Table::new(series),
             attempts: Table::new(series),
+            prompts: Table::new(series),
             codes: vec![0; Code::ALL.len()],
             units: Vec::new(),
             blocked: Table::new(series),
@@ -89,6 +101,9 @@ impl Shard {
         }
         for attempt in &outcome.attempts {
             self.attempt(attempt, labels);
+            if attempt.basis == UsageBasis::Reported && attempt.expected > 0 && attempt.usage.prompt() > 0 {
+                self.prompt(attempt, labels);
+            }
         }
         self.bounded += u64::from(call.bounded.is_some());
         if let Some(blocked) = &call.blocked {
@@ -104,6 +119,19 @@ impl Shard {
             None => self.blocked.shown([budget, why.into(), "".into()], 0, &labels.budget.other()),
         };
         *self.blocked.at(at) += 1;
+    }
+
+    fn prompt(&mut self, attempt: &AttemptRow, labels: &Labels) {
+        let model = attempt.model.as_deref().unwrap_or(&attempt.target);
+        let at = self.prompts.find([model, "", ""], 0).unwrap_or_else(|| {
+            let shown = [labels.model.value(model, true), "".into(), "".into()];
+            self.prompts.shown(shown, 0, &labels.model.other())
+        });
+        let (expected, told) = (attempt.expected, attempt.usage.prompt());
+        let sums = self.prompts.at(at);
+        sums.expected = sums.expected.saturating_add(expected);
+        sums.told = sums.told.saturating_add(told);
+        sums.missed = sums.missed.saturating_add(expected.abs_diff(told));
     }
 
     fn attempt(&mut self, attempt: &AttemptRow, labels: &Labels) {

@@ -49,6 +49,11 @@ fn every_metric_of_the_table_is_counted() {
     metrics.budgets(vec![BudgetReading { budget: "support".into(), unit, limit, accounts: vec![account] }]);
     let page = page(&metrics);
 
+    // two requests, of which more was told than the twelve that were expected of each
+    assert_eq!(page.get("bedplate_prompt_expected_tokens_total", &[("model", MODEL)]), 24.0);
+    let told = page.get("bedplate_prompt_told_tokens_total", &[("model", MODEL)]);
+    assert_eq!(page.get("bedplate_prompt_missed_tokens_total", &[("model", MODEL)]), told - 24.0);
+
     let whose = [("model", MODEL), ("team", "payments"), ("feature", "triage")];
     let call = |ending| [&whose[..], &[("operation", "ConverseStream"), ("ending", ending)]].concat();
     assert_eq!(page.get("bedplate_calls_total", &call("answered")), 1.0);

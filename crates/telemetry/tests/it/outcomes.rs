@@ -80,6 +80,7 @@ pub(crate) fn answered() -> Outcome {
             price_version: "2026-11-22".into(),
             price_basis: "default-region price".into(),
             cost,
+            expected: 12,
             timings: AttemptTimings {
                 connect: None,
                 first_byte: Some(209_000),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bedplate_core::call::{Headers, Operation};
 use bedplate_core::content::Content;
-use bedplate_core::record::OPTIMIZED;
+use bedplate_core::record::way_served;
 use bedplate_core::refusal::Code;
 use bedplate_pipeline::{Answer, AnswerBody, Metered};
 use bedplate_wire::bedrock::usage::{self, Meter};
@@ -104,16 +104,10 @@ fn metered(asked: &Asked, family: Family, headers: &Headers, bytes: &[u8]) -> Me
 /// The same facts in the pipeline's words.
 pub(super) fn convert(m: usage::Metered, family: Family) -> Metered {
     let finish = cache::finish(family, m.stop_reason.as_deref());
-    let tier = m.tier.unwrap_or_default();
-    let tier = match (m.latency.as_deref(), &*tier) {
-        (Some(OPTIMIZED), "" | "default") => OPTIMIZED.to_owned(),
-        (Some(OPTIMIZED), _) => format!("{tier}, {OPTIMIZED}"),
-        _ => tier,
-    };
     Metered {
         usage: m.usage,
         prompt: m.prompt.map(Box::new),
-        tier,
+        tier: way_served(m.tier.unwrap_or_default(), m.latency.as_deref()),
         model: m.model,
         stop_reason: m.stop_reason,
         finish,

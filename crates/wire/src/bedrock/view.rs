@@ -6,6 +6,7 @@ mod output;
 
 use bedplate_core::call::Operation;
 use bedplate_core::content::Content;
+use bedplate_core::record::way_served;
 use bedplate_core::refusal::{Code, Refusal};
 use bedplate_core::view::{Edits, Stamped, View};
 
@@ -44,7 +45,13 @@ pub fn read(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal>
         | Operation::InvokeGuardrailChecks
         | Operation::StartAsyncInvoke => {
             members(body, OTHERS)?;
-            Ok(Box::new(Body { max_tokens: None, metadata: Metadata::Nowhere, output: None, guarded: false }))
+            Ok(Box::new(Body {
+                max_tokens: None,
+                metadata: Metadata::Nowhere,
+                output: None,
+                guarded: false,
+                tier: String::new(),
+            }))
         }
         Operation::ListFoundationModels
         | Operation::GetFoundationModel
@@ -52,9 +59,13 @@ pub fn read(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal>
         | Operation::GetInferenceProfile
         | Operation::GetAsyncInvoke
         | Operation::ListAsyncInvokes
-        | Operation::InvokeModelWithBidirectionalStream => {
-            Ok(Box::new(Body { max_tokens: None, metadata: Metadata::Nowhere, output: None, guarded: false }))
-        }
+        | Operation::InvokeModelWithBidirectionalStream => Ok(Box::new(Body {
+            max_tokens: None,
+            metadata: Metadata::Nowhere,
+            output: None,
+            guarded: false,
+            tier: String::new(),
+        })),
     }
 }
 
@@ -84,6 +95,8 @@ struct Body {
     output: Option<Output>,
     /// `guardrailConfig` stands in it.
     guarded: bool,
+    /// How it asks to be served; empty when it does not.
+    tier: String,
 }
 
 /// Where request metadata goes.
@@ -97,6 +110,10 @@ enum Metadata {
 impl View for Body {
     fn max_tokens(&self) -> Option<u64> {
         self.max_tokens
+    }
+
+    fn tier(&self) -> &str {
+        &self.tier
     }
 
     fn guarded(&self) -> bool {
@@ -128,13 +145,34 @@ fn converse(body: &Content) -> Result<Box<dyn View>, Refusal> {
     let member = Member { body: body.clone(), value, tail, empty: picked.empty };
     let output = Some(Output::converse(body));
     let guarded = picked.text(5).is_some();
-    Ok(Box::new(Body { max_tokens, metadata: Metadata::Member(member), output, guarded }))
+    Ok(Box::new(Body {
+        max_tokens,
+        metadata: Metadata::Member(member),
+        output,
+        guarded,
+        tier: tier(&picked),
+    }))
+}
+
+/// What `serviceTier` and `performanceConfig` ask for. What is wrong with them is Bedrock's to say.
+fn tier(picked: &json::Picked<'_>) -> String {
+    let inside = |member, name| {
+        let text = json::pick(picked.text(member)?, &[name]).ok()?.text(0)?;
+        Some(json::string(text)?.into_owned())
+    };
+    way_served(inside(10, "type").unwrap_or_default(), inside(9, "latency").as_deref())
 }
 
 fn invoke(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal> {
     let metadata = Metadata::Header(Header::new(asked.metadata));
     if !asked.content_type.is_none_or(is_json) {
-        return Ok(Box::new(Body { max_tokens: None, metadata, output: None, guarded: false }));
+        return Ok(Box::new(Body {
+            max_tokens: None,
+            metadata,
+            output: None,
+            guarded: false,
+            tier: String::new(),
+        }));
     }
     let (_, picked) = members(body, limits::NATIVE)?;
     let mut max_tokens = None;
@@ -156,7 +194,7 @@ fn invoke(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal> {
         }
     }
     let output = Output::native(asked.family, body);
-    Ok(Box::new(Body { max_tokens, metadata, output, guarded: false }))
+    Ok(Box::new(Body { max_tokens, metadata, output, guarded: false, tier: String::new() }))
 }
 
 fn is_json(content_type: &[u8]) -> bool {
@@ -225,6 +263,24 @@ mod tests {
             r#"{"inferenceConfig":{"maxTokens":1e99}}"#,
         ] {
             assert_eq!(max(bad), Err(Code::BadValue), "{bad}");
+        }
+    }
+
+    #[test]
+    fn converse_says_how_it_wants_to_be_served() {
+        for (body, tier) in [
+            ("{}", ""),
+            (r#"{"serviceTier":{"type":"priority"}}"#, "priority"),
+            (r#"{"performanceConfig":{"latency":"optimized"}}"#, "optimized"),
+            (r#"{"performanceConfig":{"latency":"standard"},"serviceTier":{"type":"flex"}}"#, "flex"),
+            (
+                r#"{"performanceConfig":{"latency":"optimized"},"serviceTier":{"type":"flex"}}"#,
+                "flex, optimized",
+            ),
+            (r#"{"serviceTier":{"type":7}}"#, ""),
+            (r#"{"serviceTier":"priority"}"#, ""),
+        ] {
+            assert_eq!(converse(body).unwrap().tier(), tier, "{body}");
         }
     }
 

@@ -123,8 +123,11 @@ fn write_attempt(out: &mut String, a: &AttemptRow) -> std::fmt::Result {
     writeln!(out)?;
     writeln!(out, "  request id {}", a.upstream_request_id.as_deref().unwrap_or("-"))?;
     let tier = if a.tier.is_empty() { "not said" } else { &a.tier };
-    writeln!(out, "  usage      {}", usage(&a.usage, a.basis))?;
-    writeln!(out, "  cost       {} by prices of {}, tier {tier}", a.cost, a.price_version)?;
+    write!(out, "  usage      {}", usage(&a.usage, a.basis))?;
+    if a.expected > 0 {
+        write!(out, "; {} in were expected", a.expected)?;
+    }
+    writeln!(out, "\n  cost       {} by prices of {}, tier {tier}", a.cost, a.price_version)?;
     if !a.price_basis.is_empty() {
         writeln!(out, "  priced by  {}", a.price_basis)?;
     }

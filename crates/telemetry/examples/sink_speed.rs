@@ -1,4 +1,4 @@
-//! `cargo run --release -p bedplate-telemetry --example speed`: what a settled call costs the thread that served it, for each sink, while the sink's own thread
+//! `cargo run --release -p bedplate-telemetry --example sink_speed`: what a settled call costs the thread that served it, for each sink, while the sink's own thread
 //! works beside it.
 #![allow(
     clippy::print_stdout,
