@@ -384,6 +384,50 @@ def test_metrics_say_where_budgets_stand(start):
     assert 0 < metric(gateway, "bedplate_budget_used_ratio", budget="b") < 1
 
 
+def test_a_dearer_tier_that_a_call_asks_for_is_held(start, tmp_path):
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "prices.toml").write_text(
+        f'[models."{NOVA}"]\nprice_tiers.priority = {{ input = 60, output = 240 }}\n'
+        'price_latency_optimized = { input = 600, output = 2400 }\n')
+    gateway = start(FAST + budget(limit="0.5 USD") + '[prices]\noverrides = "prices.toml"\n', project=project)
+    client = gateway.client()
+    asked = {"modelId": NOVA, "messages": HELLO, "inferenceConfig": {"maxTokens": 4000}}
+    native = {"modelId": NOVA, "body": json.dumps(
+        {"messages": HELLO, "inferenceConfig": {"maxTokens": 4000}})}
+    client.converse(**asked)
+    dear = [lambda: client.converse(**asked, serviceTier={"type": "priority"}),
+            lambda: client.converse(**asked, performanceConfig={"latency": "optimized"}),
+            lambda: client.invoke_model(**native, serviceTier="priority"),
+            lambda: client.invoke_model(**native, performanceConfigLatency="optimized")]
+    needs = []
+    for call in dear:
+        with pytest.raises(client.exceptions.ServiceQuotaExceededException) as failed:
+            call()
+        headers = failed.value.response["ResponseMetadata"]["HTTPHeaders"]
+        blocked = gateway.record(headers["x-bedplate-call-id"])["call"]["blocked"]
+        assert blocked["why"] == "too_large"
+        needs.append(blocked["need"] / DOLLAR)
+    # 4,000 tokens at $240 and $2,400 a million, and the prompt
+    assert 0.96 < needs[0] < 1.1 and 9.6 < needs[1] < 11 and 0.96 < needs[2] < 1.1 and 9.6 < needs[3] < 11, needs
+
+
+def test_what_is_expected_of_prompts_is_learned_and_its_error_told(start):
+    gateway = start(FAST)
+    client = gateway.client()
+    records = []
+    for n in range(30):
+        text = "a question about order number %d and where it went " % n * (20 + n % 3)
+        reply = client.converse(modelId=NOVA, messages=[{"role": "user", "content": [{"text": text}]}])
+        records.append(gateway.record(reply["ResponseMetadata"]["HTTPHeaders"]["x-bedplate-call-id"])["attempts"][0])
+    misses = [abs(a["expected"] - a["usage"]["input"]) / a["usage"]["input"] for a in records]
+    assert sum(misses[10:]) / 20 < 0.03 < misses[0], misses
+    expected, told = (sum(n) for n in zip(*((a["expected"], a["usage"]["input"]) for a in records), strict=True))
+    wait_until(lambda: metric(gateway, "bedplate_prompt_told_tokens_total", model=NOVA) == told)
+    assert metric(gateway, "bedplate_prompt_expected_tokens_total", model=NOVA) == expected
+    assert 0 < metric(gateway, "bedplate_prompt_missed_tokens_total", model=NOVA) < told
+
+
 # ---- many gateways ----
 
 @pytest.fixture
