@@ -412,6 +412,41 @@ def test_a_dearer_tier_that_a_call_asks_for_is_held(start, tmp_path):
     assert 0.96 < needs[0] < 1.1 and 9.6 < needs[1] < 11 and 0.96 < needs[2] < 1.1 and 9.6 < needs[3] < 11, needs
 
 
+@pytest.mark.parametrize("rung", ["cache-only", "block"])
+def test_a_full_budget_gives_what_is_kept_and_at_cache_only_also_what_is_beyond_its_time(start, rung):
+    rule = '[[cache.rule]]\nmodels = ["*"]\nttl = "2s"\nstale_if_error = "1h"\n'
+    gateway = start(FAST + rule + budget(limit="20000 tokens", ladder=f'[{{ at = "90%", do = "{rung}" }}]'))
+    client = gateway.client()
+
+    def ask(text):
+        return client.converse(modelId=NOVA, messages=[{"role": "user", "content": [{"text": text}]}],
+                               inferenceConfig={"temperature": 0.0, "maxTokens": 3000})
+
+    def marked():
+        return ask("hello")["ResponseMetadata"]["HTTPHeaders"].get("x-bedplate-cache")
+
+    def others_are_refused():
+        for n in range(2000):
+            try:
+                ask(f"spend {n}")
+            except client.exceptions.ServiceQuotaExceededException:
+                return True
+        return False
+
+    assert marked() == "miss"
+    assert others_are_refused()
+    if rung == "cache-only":
+        wait_until(lambda: marked() == "stale")
+        reply = ask("hello")["ResponseMetadata"]["HTTPHeaders"]
+        call = gateway.record(reply["x-bedplate-call-id"])["call"]
+        assert (call["cache"]["mark"], call["blocked"]["why"], call.get("charges")) == ("stale", "spent", None)
+    else:
+        with pytest.raises(client.exceptions.ServiceQuotaExceededException):
+            wait_until(lambda: marked() == "stale")
+    with pytest.raises(client.exceptions.ServiceQuotaExceededException):
+        ask("something else")
+
+
 def test_what_is_expected_of_prompts_is_learned_and_its_error_told(start):
     gateway = start(FAST)
     client = gateway.client()

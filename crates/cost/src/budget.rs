@@ -75,9 +75,14 @@ impl Budget {
         self.scope.of(who).map(|of| Account { budget: self.id.clone(), of })
     }
 
-    /// What blocks: the limit, or the part of it at which the ladder says so; `None` when nothing does.
+    /// How much calls may spend: the limit, or the part of it at which the ladder says so; `None` when nothing limits
+    /// them.
     pub fn ceiling(&self) -> Option<i64> {
-        let rung = self.ladder.iter().find(|rung| rung.step == Step::Block)?;
-        Some(rung.of(self.limit.amount))
+        Some(self.stops()?.of(self.limit.amount))
+    }
+
+    /// The rung at which no call goes to a model any more.
+    pub fn stops(&self) -> Option<&Rung> {
+        self.ladder.iter().find(|rung| matches!(rung.step, Step::CacheOnly | Step::Block))
     }
 }

@@ -21,7 +21,7 @@ use arc_swap::ArcSwap;
 use bedplate_core::budget::{Account, Blocked, BudgetId, NodeId, Stand, Why, Window};
 use bedplate_core::clock::{Clock, Timestamp};
 use bedplate_core::ports::{Budgets, StoreError};
-use bedplate_cost::budget::{Budget, Kind, Outage, Part, Unpriced, Who};
+use bedplate_cost::budget::{Budget, Kind, Outage, Part, Step, Unpriced, Who};
 use foldhash::fast::FixedState;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
@@ -70,6 +70,8 @@ pub struct Terms {
 pub struct Refused {
     pub blocked: Blocked,
     pub kind: Kind,
+    /// Its budget says that an answer beyond its time is better than none, and waiting for room would be of use.
+    pub cache_only: bool,
     /// When something will be free again.
     pub resets: Timestamp,
     pub cause: Option<StoreError>,
@@ -232,7 +234,9 @@ impl Purses {
             why,
         };
         let resets = budget.period.resets(self.clock.now());
-        Box::new(Refused { blocked, kind: budget.kind, resets, cause })
+        let full = matches!(why, Why::Spent | Why::Unknown | Why::Held);
+        let cache_only = full && budget.stops().is_some_and(|rung| rung.step == Step::CacheOnly);
+        Box::new(Refused { blocked, kind: budget.kind, cache_only, resets, cause })
     }
 
     /// Where each account stands as this node knows it: what is held here, and the ledger's last word.

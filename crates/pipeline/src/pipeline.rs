@@ -17,7 +17,7 @@ use crate::guard::{Cleared, clear};
 use crate::invoke::deadline::Timeouts;
 use crate::invoke::invoke;
 use crate::reply::Reply;
-use crate::reserve::reserve;
+use crate::reserve::{NoRoom, reserve};
 use crate::settle::record::Record;
 
 /// One configuration, compiled: a call runs in one pipeline from start to end.
@@ -46,7 +46,7 @@ impl Pipeline {
     pub async fn run(&self, call: Call, mut record: Record) -> Result<Reply, Refused> {
         let (cleared, asking) = match self.prepare(call, &mut record).await {
             Ok(Prepared::Ask(cleared, asking)) => (cleared, asking),
-            Ok(Prepared::Give(kept)) => return Ok(kept.reply(record, Mark::Hit)),
+            Ok(Prepared::Give(kept, mark)) => return Ok(kept.reply(record, mark)),
             Err(refusal) => return Err(Refused::new(refusal, record)),
         };
         let Asking { fill, stale, mark, waited } = asking.map_or_else(Asking::default, |asking| *asking);
@@ -61,11 +61,17 @@ impl Pipeline {
             let composed = compose(admitted, &self.routes, record).await?;
             let mut cleared = clear(composed);
             match self.cache.look(&cleared.0, record, &self.timeouts).await? {
-                Turn::Give(kept) => Ok(Prepared::Give(kept)),
-                Turn::Ask(asking) => {
-                    reserve(&mut cleared.0, record).await?;
-                    Ok(Prepared::Ask(cleared, asking))
-                }
+                Turn::Give(kept) => Ok(Prepared::Give(kept, Mark::Hit)),
+                Turn::Ask(mut asking) => match reserve(&mut cleared.0, record).await {
+                    Ok(()) => Ok(Prepared::Ask(cleared, asking)),
+                    Err(NoRoom { refusal, cache_only }) => {
+                        let stale = asking.as_mut().and_then(|asking| asking.stale.take());
+                        stale
+                            .filter(|_| cache_only)
+                            .map(|kept| Prepared::Give(kept, Mark::Stale))
+                            .ok_or(refusal)
+                    }
+                },
             }
         };
         let prepared = prepared.await;
@@ -77,7 +83,7 @@ impl Pipeline {
 /// A call that may go on: to a kept answer, or upstream.
 #[allow(clippy::large_enum_variant, reason = "one a call, and moved once: less than a box costs")]
 enum Prepared {
-    Give(Kept),
+    Give(Kept, Mark),
     Ask(Cleared, Option<Box<Asking>>),
 }
 

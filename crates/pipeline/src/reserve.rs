@@ -23,6 +23,13 @@ const LEAST: u64 = 256;
 /// What an answer has when nobody says how long it may be.
 const USUAL: u64 = 512;
 
+/// A call that goes to no model.
+pub(crate) struct NoRoom {
+    pub(crate) refusal: Refusal,
+    /// The budget would have an answer beyond its time given instead.
+    pub(crate) cache_only: bool,
+}
+
 const TIER_HEADER: &str = "x-amzn-bedrock-service-tier";
 const LATENCY_HEADER: &str = "x-amzn-bedrock-performanceconfig-latency";
 
@@ -31,7 +38,7 @@ const LATENCY_HEADER: &str = "x-amzn-bedrock-performanceconfig-latency";
 ///
 /// # Errors
 /// `BP1401` to `BP1405`; the record says which budget, and by which numbers.
-pub(crate) async fn reserve(composed: &mut Composed, record: &mut Record) -> Result<(), Refusal> {
+pub(crate) async fn reserve(composed: &mut Composed, record: &mut Record) -> Result<(), NoRoom> {
     let Some(purses) = record.books().purses.clone().filter(|purses| !purses.is_idle()) else {
         return Ok(());
     };
@@ -105,8 +112,8 @@ fn bound(composed: &mut Composed, tokens: u64, record: &mut Record) {
     }
 }
 
-fn refuse(refused: Refused, purses: &Purses, record: &mut Record) -> Refusal {
-    let Refused { blocked, kind, resets, cause } = refused;
+fn refuse(refused: Refused, purses: &Purses, record: &mut Record) -> NoRoom {
+    let Refused { blocked, kind, cache_only, resets, cause } = refused;
     let now = record.books().clock.now();
     let reset = Duration::from_micros(u64::try_from(resets.0.saturating_sub(now.0)).unwrap_or(0));
     let (code, retry) = match (blocked.why, kind) {
@@ -119,10 +126,11 @@ fn refuse(refused: Refused, purses: &Purses, record: &mut Record) -> Refusal {
     let said = said(&blocked);
     let refusal = Refusal::new(code, said).retry(retry);
     record.blocked(blocked);
-    match cause {
+    let refusal = match cause {
         Some(cause) => refusal.because(cause.to_string()),
         None => refusal,
-    }
+    };
+    NoRoom { refusal, cache_only }
 }
 
 /// SDKs wait this long at most before they try again.

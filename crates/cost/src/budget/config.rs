@@ -108,13 +108,8 @@ impl BudgetConfig {
                 return Err(format!("`{}` stands before `{}`: rungs go upwards", lower.at, higher.at));
             }
         }
-        for rung in &self.ladder {
-            let missing = match rung.step {
-                Step::LighterModel => "lighter-model",
-                Step::CacheOnly => "cache-only",
-                Step::Warn | Step::Block => continue,
-            };
-            return Err(format!("`{missing}` is not there yet in this version"));
+        if self.ladder.iter().any(|rung| rung.step == Step::LighterModel) {
+            return Err("`lighter-model` is not there yet in this version".into());
         }
         match self.ladder.iter().position(|rung| rung.step == Step::Block) {
             Some(at) if at + 1 < self.ladder.len() => Err("nothing comes after `block`".into()),
@@ -205,6 +200,14 @@ mod tests {
             ladder("{ at = '90%', do = 'block' }, { at = '95%', do = 'warn' }")
                 .contains("nothing comes after")
         );
+    }
+
+    #[test]
+    fn cache_only_limits_what_models_may_be_paid() {
+        let rungs = "[{ at = '90%', do = 'cache-only' }, { at = '100%', do = 'block' }]";
+        let toml = format!("[[budget]]\nname = 'a'\nlimit = '1 USD'\nladder = {rungs}");
+        let budget = budgets(&toml).unwrap().remove(0);
+        assert_eq!((budget.ceiling(), budget.stops().unwrap().step), (Some(900_000_000), Step::CacheOnly));
     }
 
     #[test]

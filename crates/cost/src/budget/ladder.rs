@@ -24,9 +24,9 @@ pub enum Step {
     Warn,
     /// Calls go to the alias's lighter model. Not in this version: `check` refuses it.
     LighterModel,
-    /// Only answers that are in the cache are given. Not in this version: `check` refuses it.
+    /// Only kept answers are given, also those beyond their time that `stale_if_error` keeps; other calls are refused.
     CacheOnly,
-    /// Calls are refused.
+    /// Calls are refused, unless an answer is kept that is within its time: it costs nothing.
     Block,
 }
 

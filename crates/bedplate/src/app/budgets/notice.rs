@@ -5,7 +5,7 @@ use bedplate_core::budget::{Blocked, Stand, Unit};
 use bedplate_core::clock::Timestamp;
 use bedplate_core::ids::Ids;
 use bedplate_core::notice::{Kind, Notice, Severity};
-use bedplate_cost::budget::{self, Budget, Period, Rung};
+use bedplate_cost::budget::{self, Budget, Period, Rung, Step};
 
 /// In which period something is told once. A rolling one has no beginning: so it is counted in its lengths.
 pub(super) fn window(period: &Period, now: Timestamp) -> Timestamp {
@@ -40,7 +40,11 @@ pub(super) fn reached(
 /// The limit, when it blocks for the first time.
 pub(super) fn blocks(budget: &Budget, blocked: &Blocked, now: Timestamp, ids: &dyn Ids) -> Notice {
     let of = &blocked.window.account.of;
-    let subject = format!("{} blocks calls", named(budget, of));
+    let (does, rung) = match budget.stops().map(|rung| rung.step) {
+        Some(Step::CacheOnly) => ("lets only kept answers be given", "cache-only"),
+        _ => ("blocks calls", "block"),
+    };
+    let subject = format!("{} {does}", named(budget, of));
     let need = budget.limit.unit.show(blocked.need);
     let ends = match budget.kind {
         budget::Kind::Hard => "Callers get an error that SDKs do not retry.",
@@ -52,7 +56,7 @@ pub(super) fn blocks(budget: &Budget, blocked: &Blocked, now: Timestamp, ids: &d
         budget.id
     );
     let notice = Notice::new(ids, now, Kind::Budget, Severity::Critical, subject).text(text);
-    fields(notice, budget, of, blocked.stand, now).field("rung", "block")
+    fields(notice, budget, of, blocked.stand, now).field("rung", rung)
 }
 
 fn named(budget: &Budget, of: &str) -> String {
