@@ -191,7 +191,7 @@ class Bedplate(Nginx):
 
     name, what = "bedplate", "SigV4 in and out, ledger, call log, metrics, requestMetadata"
 
-    def __init__(self, tools, upstream, project=None, roomy=False):
+    def __init__(self, tools, upstream, project=None, roomy=False, more=""):
         Direct.__init__(self, tools, upstream)
         self.tools, tls = tools, upstream.url.startswith("https")
         self.project = project or tools.folder / f"project-{time.monotonic_ns()}"
@@ -199,7 +199,7 @@ class Bedplate(Nginx):
             self.project.mkdir()
             provider = f'ca_file = "{tools.certificate}"\n' if tls else ""
             listen = f'[listen.tls]\nmode = "files"\ncertificate = "{tools.certificate}"\nkey = "{tools.key}"\n' if tls else ""
-            (self.project / "bedplate.toml").write_text(CONFIG.format(url=upstream.url, more=provider + (ROOMY if roomy else "") + "\n" + listen))
+            (self.project / "bedplate.toml").write_text(CONFIG.format(url=upstream.url, more=provider + (ROOMY if roomy else "") + "\n" + listen + more))
         env = {
             "AWS_ACCESS_KEY_ID": MADE_UP[0], "AWS_SECRET_ACCESS_KEY": MADE_UP[1], "AWS_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",

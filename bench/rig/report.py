@@ -133,3 +133,21 @@ def starts_line(starts):
     m = lambda key: f"{statistics.median(starts[key]):.0f} ms"
     return (f"Start of bedplate: in a new project ready in {m('new_ready_ms')}, first answer after {m('new_cold_ms')}; "
             f"again in the same project ready in {m('again_ready_ms')}, first answer after {m('again_cold_ms')}.")
+
+
+def money_table(rows):
+    out, first = [], None
+    for name, rounds in rows.items():
+        mine = cpu_us(rounds)
+        first = first or mine
+        m = lambda key, figure: median(rounds, key, figure)
+        noise = max(w.get("noise", 0) for key in ("c1", "c16", "c64") for w in quiet_rounds(rounds, key))
+        bad = sum(w.get("bad", 0) for r in rounds for w in r.values() if isinstance(w, dict))
+        out.append([
+            name, show(mine, 1), f"{mine - first:+.1f}", f"{show(m('c1', 'p50_ms') * 1e3, 0)} / {show(m('c1', 'p99_ms') * 1e3, 0)}",
+            show(m("c64", "rps"), 0), show(plain(rounds, "ready_ms"), 0), show(plain(rounds, "peak_mib", max), 1), f"{noise * 100:.0f}%", str(bad),
+        ])
+    return table(
+        ["bedplate with", "CPU µs / request", "more than without", "c=1 p50 / p99 µs", "c=64 rps", "ready ms", "peak MiB", "noise", "bad"],
+        out,
+    )

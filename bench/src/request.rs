@@ -57,6 +57,8 @@ pub struct Maker {
     chance: Chance,
     now: (u64, String),
     body: String,
+    /// Every request has the body of the first.
+    same: bool,
 }
 
 enum Proven {
@@ -83,12 +85,23 @@ impl Maker {
             chance: Chance::new(seed),
             now: (0, String::new()),
             body: String::with_capacity(512),
+            same: false,
         }
+    }
+
+    /// Asks the same all the time, as every other maker that does: with a signature of its own still.
+    pub fn same(mut self) -> Self {
+        self.chance = Chance::new(1);
+        self.write_body();
+        self.same = true;
+        self
     }
 
     /// Replaces `out` by the next request: about 350 bytes of body, no two alike.
     pub fn next(&mut self, out: &mut String) {
-        self.write_body();
+        if !self.same {
+            self.write_body();
+        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         if self.now.0 != now {
             self.now = (now, date(now));
@@ -130,7 +143,7 @@ impl Maker {
                 bits >>= 5;
             }
         }
-        self.body.push_str(r#""}]}],"inferenceConfig":{"maxTokens":256,"temperature":0.2}}"#);
+        self.body.push_str(r#""}]}],"inferenceConfig":{"maxTokens":256,"temperature":0}}"#);
     }
 }
 

@@ -54,6 +54,7 @@ _postgres_run() {
 postgres_halt() {
   local i
   [ -n "${POSTGRES_PID:-}" ] || return 0
+  postgres_thaw
   kill -INT "$POSTGRES_PID" 2>/dev/null || true # INT: a fast shutdown, that does not wait for clients
   for i in $(seq 100); do
     kill -0 "$POSTGRES_PID" 2>/dev/null || break
@@ -61,6 +62,20 @@ postgres_halt() {
   done
   ! kill -0 "$POSTGRES_PID" 2>/dev/null || kill -QUIT "$POSTGRES_PID"
   unset POSTGRES_PID
+}
+
+# Stands still and keeps its connections; `postgres_thaw` lets it go on.
+postgres_freeze() { _postgres_signal STOP; }
+
+postgres_thaw() {
+  _postgres_signal CONT
+  # runuser stops itself with its child
+  kill -CONT "$(ps -o ppid= -p "$POSTGRES_PID" | tr -d ' ')" 2>/dev/null || true
+}
+
+_postgres_signal() {
+  # shellcheck disable=SC2046 # one word for each process
+  kill "-$1" "$POSTGRES_PID" $(pgrep -P "$POSTGRES_PID" || true) 2>/dev/null || true
 }
 
 postgres_resume() { _postgres_run "${POSTGRES_COMMAND[@]}"; }

@@ -27,6 +27,12 @@ class Postgres:
     def resume(self):
         self._do("resume")
 
+    def freeze(self):
+        self._do("freeze")
+
+    def thaw(self):
+        self._do("thaw")
+
     def end(self):
         self.shell.stdin.close()
         self.shell.wait(30)

@@ -5,6 +5,7 @@
 //!     --rate 1000 --connections 64         open loop: so many a second, timed from when each was due
 //!     --stream --connections 8             streams, frame by frame
 //!     --open-streams 10000                 opens streams, says so, holds them until standard input ends
+//!   --same                 one body, again and again
 //!   --mode signed|bearer   key from BENCH_ACCESS_KEY_ID and BENCH_SECRET_ACCESS_KEY, or BENCH_BEARER_TOKEN;
 //!                          without them a made-up pair signs, at the same cost
 //!   --expect TEXT          what a right answer holds
@@ -27,6 +28,7 @@ pub(crate) struct Load {
     pub(crate) target: Target,
     path: String,
     proof: Proof,
+    same: bool,
     pub(crate) connections: usize,
     pub(crate) warmup: Duration,
     pub(crate) window: Duration,
@@ -42,6 +44,7 @@ impl Load {
             target: Target::new(&args.need::<String>("--url")?, args.get("--ca")?)?,
             path: args.need("--path")?,
             proof: proof(&args.or("--mode", "signed".to_owned())?)?,
+            same: args.has("--same"),
             connections: args.or("--connections", 16)?,
             warmup: seconds("--warmup", 1.0)?,
             window: seconds("--secs", 5.0)?,
@@ -53,7 +56,8 @@ impl Load {
     /// Requests of one connection; each `n` makes others.
     pub(crate) fn maker(&self, n: usize) -> Maker {
         let seed = u64::from(std::process::id()) << 32 | n as u64;
-        Maker::new(&self.target.addr.to_string(), &self.path, &self.proof, seed)
+        let maker = Maker::new(&self.target.addr.to_string(), &self.path, &self.proof, seed);
+        if self.same { maker.same() } else { maker }
     }
 }
 
