@@ -307,7 +307,7 @@ def test_a_declared_edit_is_the_only_difference(stamped):
     call_id = reply["ResponseMetadata"]["HTTPHeaders"]["x-bedplate-call-id"]
     call = gateway.record(call_id)["call"]
     assert stamp == {"cost-centre": "cc-1", "bedplate:team": call["team"], "bedplate:feature": call["feature"],
-                     "bedplate:env": call["environment"], "bedplate:call": call_id}
+                     "bedplate:env": call["environment"], "bedplate:call": call_id, "bedplate:alias": NOVA}
     assert any("requestMetadata" in edit for edit in call["edits"]), call["edits"]
     seen.signature_holds(UPSTREAM_KEY, UPSTREAM_SECRET)
 
@@ -322,7 +322,7 @@ def test_a_stamp_without_metadata_of_the_callers_own_leaves_every_other_byte(sta
     tail = len(body) - head
     assert got[:head] == body[:head] and got[len(got) - tail:] == body[head:]
     assert set(json.loads(got)["requestMetadata"]) == {
-        "bedplate:team", "bedplate:feature", "bedplate:env", "bedplate:call"}
+        "bedplate:team", "bedplate:feature", "bedplate:env", "bedplate:call", "bedplate:alias"}
 
 
 def test_invoke_model_is_stamped_by_header_and_its_body_left_alone(stamped):

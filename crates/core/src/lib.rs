@@ -6,6 +6,7 @@
 //! | module | what it names |
 //! |---|---|
 //! | [`call`] | a call, its operation, dialect and names |
+//! | [`attribution`] | whom and what a call is counted on, as AWS is told |
 //! | [`content`] | bytes that people wrote: cannot be formatted or logged |
 //! | [`principal`], [`key`] | who calls, and the keys they hold |
 //! | [`usage`], [`money`] | what was used, and what it cost |
@@ -19,6 +20,7 @@
 //! | [`clock`], [`ids`] | time and chance, as parameters |
 //! | [`setting`] | leaf types of configuration: durations, sizes, secrets by reference |
 
+pub mod attribution;
 pub mod budget;
 pub mod cache;
 pub mod call;

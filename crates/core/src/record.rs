@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::attribution::{Attribution, PromptUse};
 use crate::budget::{Blocked, Charge};
 use crate::cache::CacheUse;
 use crate::call::{CallId, Dialect, Operation};
@@ -68,6 +69,9 @@ pub struct CallRow {
     pub user: Option<String>,
     /// Groups the calls of one prompt chain or agent run; from `x-bedplate-chain`.
     pub chain: Option<String>,
+    /// The released prompt that it was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<Box<PromptUse>>,
     /// W3C trace id, 32 hexadecimal digits.
     pub trace: Option<String>,
     /// The caller's span, 16 hexadecimal digits; the call's own span is [`CallId::span`].
@@ -92,9 +96,12 @@ pub struct CallRow {
     /// The caller's own pairs of request metadata.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metadata: Vec<(String, String)>,
-    /// How many pairs bedplate added to them: of [`STAMPS`], the first so many.
+    /// How many pairs bedplate added to them: of [`Attribution::pairs`], the first so many.
     #[serde(default)]
     pub stamped: u8,
+    /// How many of ours found no room there.
+    #[serde(default)]
+    pub unstamped: u8,
     /// What the call spends of budgets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub charges: Vec<Charge>,
@@ -109,9 +116,20 @@ pub struct CallRow {
     pub cache: Option<Box<CacheUse>>,
 }
 
-/// The names of the pairs that bedplate adds to request metadata, in order of worth: what finds no room
-/// is left out from the end. Callers cannot use the prefix `bedplate:`.
-pub const STAMPS: [&str; 4] = ["bedplate:call", "bedplate:team", "bedplate:feature", "bedplate:env"];
+impl CallRow {
+    /// What the call is counted on.
+    pub fn attribution(&self) -> Attribution<'_> {
+        Attribution {
+            team: &self.team,
+            feature: &self.feature,
+            environment: &self.environment,
+            user: self.user.as_deref(),
+            chain: self.chain.as_deref(),
+            alias: &self.model,
+            prompt: self.prompt.as_deref(),
+        }
+    }
+}
 
 /// What stands for the service tier of latency-optimised inference (`performanceConfig.latency`).
 pub const OPTIMIZED: &str = "optimized";

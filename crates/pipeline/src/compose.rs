@@ -5,8 +5,8 @@ pub(crate) mod routes;
 
 use std::sync::Arc;
 
+use bedplate_core::attribution::{Attribution, PromptUse, STAMPS};
 use bedplate_core::call::{CallId, Operation};
-use bedplate_core::record::STAMPS;
 use bedplate_core::refusal::Refusal;
 use bedplate_core::view::{Edits, Stamped};
 
@@ -42,26 +42,46 @@ pub(crate) async fn compose(
         Lead::To(targets) => targets.models.first().map_or_else(|| Arc::clone(&target), Arc::clone),
         Lead::Itself | Lead::Nowhere(_) => Arc::clone(&target),
     };
+    // callers write their prompts themselves
+    let prompt: Option<PromptUse> = None;
     let mut edits = Edits::default();
     if carries_metadata(admitted.call.operation) {
-        let stamped = stamp(&admitted, provider.facts().stamps, record.id(), &mut edits)?;
+        let stamped = stamp(&admitted, prompt.as_ref(), provider.facts().stamps, record.id(), &mut edits)?;
         record.stamped(stamped, std::mem::take(&mut edits.metadata));
     }
-    record.composed(&edits);
+    record.composed(&edits, prompt);
     Ok(Composed { admitted, provider, target, lead, model, edits })
 }
 
-/// Writes team, feature, environment and call id into the request's metadata, so that AWS's own logs
+/// Writes the call id and what the call is counted on into the request's metadata, so that AWS's own logs
 /// agree with ours. Where a provider is not stamped the caller's pairs are still read: ours are never
 /// the caller's to write.
-fn stamp(admitted: &Admitted, stamps: bool, id: CallId, edits: &mut Edits) -> Result<Stamped, Refusal> {
-    let p = &admitted.principal;
+fn stamp(
+    admitted: &Admitted,
+    prompt: Option<&PromptUse>,
+    stamps: bool,
+    id: CallId,
+    edits: &mut Edits,
+) -> Result<Stamped, Refusal> {
+    let (p, call) = (&admitted.principal, &admitted.call);
+    let attribution = Attribution {
+        team: &p.team,
+        feature: &p.feature,
+        environment: &p.environment,
+        user: call.tags.user.as_deref(),
+        chain: call.tags.chain.as_deref(),
+        alias: &call.name,
+        prompt,
+    };
     let mut id_text = [0u8; uuid_len()];
     let id = id.0.as_hyphenated().encode_lower(&mut id_text);
-    let [call, team, feature, environment] = STAMPS;
-    let ours = [(call, &*id), (team, &p.team), (feature, &p.feature), (environment, &p.environment)];
-    let ours = if stamps { &ours[..] } else { &[] };
-    let stamped = admitted.call.body.view().stamp(ours, RESERVED, edits)?;
+    let (mut ours, mut n) = ([("", ""); STAMPS.len()], 0);
+    for (place, pair) in ours.iter_mut().zip(attribution.pairs(id)) {
+        *place = pair;
+        n += 1;
+    }
+    let ours = if stamps { ours.get(..n).unwrap_or_default() } else { &[] };
+    let stamped = call.body.view().stamp(ours, RESERVED, edits)?;
     if stamped.dropped > 0 {
         edits.said.push(format!("requestMetadata: {} of ours found no room", stamped.dropped));
     }

@@ -107,7 +107,7 @@ fn tier(call: &Call) -> Cow<'_, str> {
 fn bound(composed: &mut Composed, tokens: u64, record: &mut Record) {
     if composed.admitted.call.body.view().bound_output(tokens, &mut composed.edits) {
         composed.edits.said.push(format!("maxTokens {tokens}: a budget has room for no more"));
-        record.composed(&composed.edits);
+        record.edited(&composed.edits);
         record.bound(tokens);
     }
 }

@@ -130,8 +130,9 @@ fn who(c: &CallRow) -> Group {
             fact("Key", key.to_string()),
         ],
     };
+    let prompt = c.prompt.as_ref().map(|p| fact("Prompt", format!("{} {}", p.name, p.version)));
     let more = [fact("User", maybe(&c.user)), fact("Chain", maybe(&c.chain)), fact("Trace", maybe(&c.trace))];
-    Group { title: "Who", facts: facts.into_iter().chain(more).collect() }
+    Group { title: "Who", facts: facts.into_iter().chain(prompt).chain(more).collect() }
 }
 
 fn usage(c: &CallRow) -> Group {

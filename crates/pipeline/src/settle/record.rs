@@ -5,6 +5,7 @@ mod cached;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bedplate_core::attribution::PromptUse;
 use bedplate_core::budget::Blocked;
 use bedplate_core::call::{CallId, Dialect, Headers, Operation};
 use bedplate_core::clock::{Tick, Timestamp};
@@ -68,6 +69,7 @@ impl Record {
             environment: nobody,
             user: None,
             chain: None,
+            prompt: None,
             trace: None,
             parent_span: None,
             ending: Ending::Abandoned,
@@ -85,6 +87,7 @@ impl Record {
             edits: Vec::new(),
             metadata: Vec::new(),
             stamped: 0,
+            unstamped: 0,
             charges: Vec::new(),
             blocked: None,
             bounded: None,
@@ -147,6 +150,7 @@ impl Record {
     pub(crate) fn stamped(&mut self, stamped: Stamped, metadata: Vec<(String, String)>) {
         self.write(|call| {
             call.stamped = u8::try_from(stamped.kept).unwrap_or(u8::MAX);
+            call.unstamped = u8::try_from(stamped.dropped).unwrap_or(u8::MAX);
             call.metadata = metadata;
         });
     }
@@ -185,7 +189,13 @@ impl Record {
         self.outcome.as_ref().and_then(|o| o.call.bounded)
     }
 
-    pub(crate) fn composed(&mut self, edits: &Edits) {
+    pub(crate) fn composed(&mut self, edits: &Edits, prompt: Option<PromptUse>) {
+        self.edited(edits);
+        self.write(|call| call.prompt = prompt.map(Box::new));
+    }
+
+    /// What was changed in the request is more than was known when it was composed.
+    pub(crate) fn edited(&mut self, edits: &Edits) {
         self.write(|call| call.edits.clone_from(&edits.said));
     }
 

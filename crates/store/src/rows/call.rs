@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use bedplate_core::attribution::PromptUse;
 use bedplate_core::budget::{Blocked, Charge};
 use bedplate_core::cache::CacheUse;
 use bedplate_core::call::{CallId, Dialect, Operation};
@@ -56,6 +57,8 @@ struct Detail<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    prompt: Option<Cow<'a, PromptUse>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     trace: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parent_span: Option<Cow<'a, str>>,
@@ -80,6 +83,8 @@ struct Detail<'a> {
     metadata: Cow<'a, [(String, String)]>,
     #[serde(default)]
     stamped: u8,
+    #[serde(default)]
+    unstamped: u8,
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     charges: Cow<'a, [Charge]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,6 +131,7 @@ fn detail(row: &CallRow) -> Result<String, sqlx::Error> {
         dialect: row.dialect,
         operation: row.operation,
         user: row.user.as_deref().map(Cow::from),
+        prompt: row.prompt.as_deref().map(Cow::Borrowed),
         trace: row.trace.as_deref().map(Cow::from),
         parent_span: row.parent_span.as_deref().map(Cow::from),
         stage: row.stage,
@@ -139,6 +145,7 @@ fn detail(row: &CallRow) -> Result<String, sqlx::Error> {
         edits: Cow::from(&row.edits),
         metadata: Cow::from(&row.metadata),
         stamped: row.stamped,
+        unstamped: row.unstamped,
         charges: Cow::from(&row.charges),
         blocked: row.blocked.as_deref().map(Cow::Borrowed),
         bounded: row.bounded,
@@ -181,6 +188,7 @@ where
             environment: text("environment")?,
             user: detail.user.map(Cow::into_owned),
             chain: row.try_get("chain")?,
+            prompt: detail.prompt.map(|p| Box::new(p.into_owned())),
             trace: detail.trace.map(Cow::into_owned),
             parent_span: detail.parent_span.map(Cow::into_owned),
             ending: ending(&row.try_get::<String, _>("ending")?)?,
@@ -198,6 +206,7 @@ where
             edits: detail.edits.into_owned(),
             metadata: detail.metadata.into_owned(),
             stamped: detail.stamped,
+            unstamped: detail.unstamped,
             charges: detail.charges.into_owned(),
             blocked: detail.blocked.map(|b| Box::new(b.into_owned())),
             bounded: detail.bounded,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bedplate_core::attribution::PromptUse;
 use bedplate_core::cache::{Avoided, CacheUse, Mark, Skip};
 use bedplate_core::call::{CallId, Dialect, Operation};
 use bedplate_core::clock::Timestamp;
@@ -53,6 +54,7 @@ pub(crate) fn answered(ids: &dyn Ids, at: Timestamp) -> Outcome {
             environment: "prod".into(),
             user: Some("u-1".into()),
             chain: Some("run-7".into()),
+            prompt: Some(Box::new(PromptUse { name: "greeting".into(), version: "3".into() })),
             trace: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
             parent_span: Some("00f067aa0ba902b7".into()),
             ending: Ending::Answered,
@@ -76,7 +78,8 @@ pub(crate) fn answered(ids: &dyn Ids, at: Timestamp) -> Outcome {
             bytes_out: 700,
             edits: vec!["requestMetadata +112 bytes".into()],
             metadata: Vec::new(),
-            stamped: 4,
+            stamped: 8,
+            unstamped: 1,
             charges: Vec::new(),
             blocked: None,
             bounded: Some(512),
@@ -126,7 +129,8 @@ pub(crate) fn refused(ids: &dyn Ids, at: Timestamp) -> Outcome {
     let call = &mut outcome.call;
     call.key = None;
     (call.team, call.feature, call.environment) = ("".into(), "".into(), "".into());
-    (call.operation, call.user, call.chain) = (None, None, None);
+    (call.operation, call.user, call.chain, call.prompt) = (None, None, None, None);
+    (call.stamped, call.unstamped) = (0, 0);
     (call.trace, call.parent_span, call.stop_reason) = (None, None, None);
     call.edits.clear();
     (call.ending, call.status) = (Ending::Refused, 403);

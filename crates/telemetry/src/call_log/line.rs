@@ -28,6 +28,10 @@ pub struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     chain: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    prompt: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<Code>,
@@ -168,6 +172,8 @@ impl<'a> Line<'a> {
             dialect: call.dialect,
             user: call.user.as_deref(),
             chain: call.chain.as_deref(),
+            prompt: call.prompt.as_deref().map(|prompt| &*prompt.name),
+            prompt_version: call.prompt.as_deref().map(|prompt| &*prompt.version),
             trace: call.trace.as_deref(),
             code: call.code,
             stage: call.stage,

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use bedplate_core::attribution::plain;
 use bedplate_core::call::Operation;
 use bedplate_core::clock::Timestamp;
-use bedplate_core::record::{AttemptRow, CallRow, Outcome, STAMPS};
+use bedplate_core::record::{AttemptRow, CallRow, Outcome};
 use serde::Serialize;
 
 /// Stands for an account that is not known: AWS account ids have twelve digits.
@@ -107,13 +108,10 @@ impl<'a> Record<'a> {
 
 /// Request metadata as it was sent: the caller's own pairs, and those that bedplate stamped.
 fn metadata(call: &CallRow) -> BTreeMap<&str, Cow<'_, str>> {
-    let values = [
-        Cow::from(call.id.to_string()),
-        Cow::from(&*call.team),
-        Cow::from(&*call.feature),
-        Cow::from(&*call.environment),
-    ];
-    let ours = STAMPS.into_iter().zip(values).take(call.stamped.into());
+    let id = call.id.to_string();
+    let written = |(name, value): (&'static str, &str)| (name, Cow::from(plain(value).collect::<String>()));
+    let attribution = call.attribution();
+    let ours: Vec<_> = attribution.pairs(&id).take(call.stamped.into()).map(written).collect();
     let theirs = call.metadata.iter().map(|(name, value)| (&**name, Cow::from(&**value)));
     theirs.chain(ours).collect()
 }

@@ -82,6 +82,7 @@ impl Page {
             self.add(names::BUDGET_BLOCKED, values([budget, why]), *n);
         }
         self.show(names::BUDGET_BOUNDED, Vec::new(), shard.bounded);
+        self.show(names::UNSTAMPED, Vec::new(), shard.unstamped);
         for (unit, n) in &shard.units {
             let unit = serde_json::to_value(unit).unwrap_or_default();
             self.add(names::UNITS, vec![unit.as_str().unwrap_or_default().to_owned()], *n);

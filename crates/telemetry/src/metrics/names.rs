@@ -91,6 +91,8 @@ metrics! {
         "Prompt tokens that the upstream told of the same requests, cached ones too";
     MISSED = "bedplate_prompt_missed_tokens", Counter, ["model"],
         "By how much the expectation missed, request by request: over bedplate_prompt_told_tokens it is the error";
+    UNSTAMPED = "bedplate_request_metadata_dropped", Counter, [],
+        "Pairs of request metadata that found no room beside the caller's own";
     ATTEMPTS = "bedplate_upstream_attempts", Counter, ["provider", "model", "status", "error"],
         "Requests sent upstream; status 0 when no answer came, error the upstream's name or our code";
     THROTTLES = "bedplate_upstream_throttles", Counter, ["provider", "model"],

@@ -43,6 +43,7 @@ pub(crate) struct Shard {
     /// By budget and why; the third name is empty.
     pub(crate) blocked: Table<u64>,
     pub(crate) bounded: u64,
+    pub(crate) unstamped: u64,
 }
 
 /// Prompt tokens, of requests that were both expected and told.
@@ -81,6 +82,7 @@ impl Shard {
             units: Vec::new(),
             blocked: Table::new(series),
             bounded: 0,
+            unstamped: 0,
         }
     }
 
@@ -106,6 +108,7 @@ impl Shard {
             }
         }
         self.bounded += u64::from(call.bounded.is_some());
+        self.unstamped += u64::from(call.unstamped);
         if let Some(blocked) = &call.blocked {
             self.blocked(blocked, labels);
         }

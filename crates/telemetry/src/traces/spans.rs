@@ -87,7 +87,12 @@ fn call_attributes(call: &CallRow, operation: &'static str) -> Vec<KeyValue> {
     text(&mut out, names::FEATURE, &call.feature);
     text(&mut out, names::ENVIRONMENT, &call.environment);
     text(&mut out, names::KEY, call.key.as_ref().map_or("", |k| &k.0));
+    text(&mut out, names::USER, call.user.as_deref().unwrap_or(""));
     text(&mut out, names::CHAIN, call.chain.as_deref().unwrap_or(""));
+    if let Some(prompt) = &call.prompt {
+        text(&mut out, names::PROMPT, &prompt.name);
+        text(&mut out, names::PROMPT_VERSION, &prompt.version);
+    }
     if !call.usage.is_empty() {
         out.extend([
             number(names::INPUT_TOKENS, call.usage.prompt()),

@@ -79,6 +79,9 @@ fn records_have_bedrocks_shape() {
             "bedplate:feature": "triage",
             "bedplate:env": "prod",
             "bedplate:call": crate::outcomes::ID,
+            "bedplate:user": "u-7",
+            "bedplate:chain": "run-12",
+            "bedplate:alias": "us.amazon.nova-lite-v1:0",
         },
         "input": {
             "inputContentType": "application/json",

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bedplate_core::attribution::PromptUse;
 use bedplate_core::budget::{
     Account, Blocked, BudgetId, Charge, NodeId, Stand, Unit as BudgetUnit, Why, Window,
 };
@@ -34,6 +35,7 @@ pub(crate) fn answered() -> Outcome {
             environment: "prod".into(),
             user: None,
             chain: None,
+            prompt: None,
             trace: None,
             parent_span: None,
             ending: Ending::Answered,
@@ -57,7 +59,8 @@ pub(crate) fn answered() -> Outcome {
             bytes_out: 2_048,
             edits: vec![],
             metadata: Vec::new(),
-            stamped: 4,
+            stamped: 5,
+            unstamped: 0,
             charges: Vec::new(),
             blocked: None,
             bounded: None,
@@ -106,6 +109,8 @@ pub(crate) fn full() -> Outcome {
     let call = &mut outcome.call;
     call.user = Some("u-7".into());
     call.chain = Some("run-12".into());
+    call.prompt = Some(Box::new(PromptUse { name: "greeting".into(), version: "3".into() }));
+    (call.stamped, call.unstamped) = (7, 2);
     call.trace = Some("4bf92f3577b34da6a3ce929d0e0e4736".into());
     call.parent_span = Some("00f067aa0ba902b7".into());
     call.ending = Ending::Cut;

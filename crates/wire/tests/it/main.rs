@@ -9,5 +9,6 @@ mod refusals;
 mod samples;
 mod sigv4;
 mod sigv4_suite;
+mod spoofing;
 mod streams;
 mod usage;

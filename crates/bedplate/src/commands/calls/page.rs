@@ -59,6 +59,9 @@ fn write_call(out: &mut String, c: &CallRow) -> std::fmt::Result {
     }
     writeln!(out, "user         {}", or_dash(&c.user))?;
     writeln!(out, "chain        {}", or_dash(&c.chain))?;
+    if let Some(prompt) = &c.prompt {
+        writeln!(out, "prompt       {} {}", prompt.name, prompt.version)?;
+    }
     writeln!(out, "trace        {}", or_dash(&c.trace))?;
     write!(out, "ended        {}, status {}", c.ending.name(), c.status)?;
     if let Some(error) = &c.error {

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use bedplate_core::attribution::plain;
 use bedplate_core::content::Content;
 use bedplate_core::refusal::{Code, Refusal};
 use bedplate_core::view::{Edits, Stamped};
@@ -13,8 +14,6 @@ use crate::json::{self, Fault};
 
 /// The most pairs AWS takes.
 const PAIRS: usize = 16;
-/// The most characters of a key or value.
-const CHARS: usize = 256;
 /// The most characters of the header.
 const HEADER: usize = 8_500;
 
@@ -123,7 +122,7 @@ fn fit(ours: &[(&str, &str)], theirs: &[(String, String)], room: usize) -> Fitte
         let before = text.len();
         text.push_str(if n == 0 { "\"" } else { ",\"" });
         let start = text.len();
-        text.extend(allowed(key));
+        text.extend(plain(key));
         let written = &text[start..];
         let taken = written.is_empty()
             || theirs.iter().any(|(k, _)| k == written)
@@ -134,7 +133,7 @@ fn fit(ours: &[(&str, &str)], theirs: &[(String, String)], room: usize) -> Fitte
         }
         kept[n] = (start, text.len());
         text.push_str("\":\"");
-        text.extend(allowed(value));
+        text.extend(plain(value));
         text.push('"');
         if text.len() > room {
             text.truncate(before);
@@ -143,16 +142,6 @@ fn fit(ours: &[(&str, &str)], theirs: &[(String, String)], room: usize) -> Fitte
         n += 1;
     }
     Fitted { text, stamped: Stamped { kept: n, dropped: ours.len() - n } }
-}
-
-/// The first 256 characters, those that AWS does not allow replaced by `_`. What is left is ASCII and needs
-/// no escapes.
-fn allowed(text: &str) -> impl Iterator<Item = char> {
-    text.chars().take(CHARS).map(|c| match c {
-        'a'..='z' | 'A'..='Z' | '0'..='9' | ' ' => c,
-        ':' | '_' | '@' | '$' | '#' | '=' | '/' | '+' | ',' | '-' | '.' => c,
-        _ => '_',
-    })
 }
 
 /// The caller's pairs, decoded.
