@@ -169,7 +169,8 @@ pub struct AttemptRow {
     pub error: Option<String>,
     pub usage: Usage,
     pub basis: UsageBasis,
-    /// Which price book: its date, and `+overrides` when an operator's file changed it.
+    /// Which price book: its date, and `+overrides.` with the beginning of the file's SHA-256 when an operator's file
+    /// stands over it.
     pub price_version: Arc<str>,
     /// Which price of it applied, or why none did, in words; empty when nothing was priced.
     #[serde(default, skip_serializing_if = "str::is_empty")]

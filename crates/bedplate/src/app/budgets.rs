@@ -3,7 +3,7 @@
 mod notice;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use bedplate_core::budget::{BudgetId, NodeId, StoredBudget};
@@ -88,9 +88,9 @@ impl Made {
     }
 
     fn compile(&mut self) -> Index {
-        let taken = |id: &BudgetId| self.configured.iter().any(|(_, budget)| budget.id == *id);
+        let taken: HashSet<&BudgetId> = self.configured.iter().map(|(_, budget)| &budget.id).collect();
         let stored = self.stored.values().filter(|budget| {
-            let shadowed = taken(&budget.id);
+            let shadowed = taken.contains(&budget.id);
             if shadowed {
                 tracing::warn!(budget = %budget.id, "the configuration has a budget of this name: the one made at run time does not count");
             }

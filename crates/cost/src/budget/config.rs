@@ -1,5 +1,7 @@
 //! `[[budget]]`.
 
+use std::collections::{HashMap, HashSet};
+
 use bedplate_core::budget::BudgetId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -124,32 +126,48 @@ impl BudgetConfig {
 /// # Errors
 /// The place in the list and what is wrong, for each budget that is.
 pub fn all(configs: &[BudgetConfig]) -> Result<Vec<Budget>, Vec<(usize, Bad)>> {
-    let (mut budgets, mut wrong) = (Vec::<Budget>::new(), Vec::new());
+    let (mut known, mut budgets, mut wrong) = (Known::default(), Vec::<Budget>::new(), Vec::new());
     for (at, config) in configs.iter().enumerate() {
-        let built = config.build().and_then(|budget| match overlap(&budgets, &budget) {
+        let built = config.build().and_then(|budget| match known.overlap(&budgets, &budget) {
             Some((member, said)) => Err(Bad { name: config.name.clone(), member, said }),
             None => Ok(budget),
         });
         match built {
-            Ok(budget) => budgets.push(budget),
+            Ok(budget) => {
+                known.add(budgets.len(), &budget);
+                budgets.push(budget);
+            }
             Err(bad) => wrong.push((at, bad)),
         }
     }
     if wrong.is_empty() { Ok(budgets) } else { Err(wrong) }
 }
 
-fn overlap(others: &[Budget], budget: &Budget) -> Option<(&'static str, String)> {
-    if others.iter().any(|o| o.id == budget.id) {
-        return Some(("name", "another budget has this name".into()));
+/// Budgets by what no two may share: there may be a hundred thousand.
+#[derive(Default)]
+struct Known {
+    names: HashSet<BudgetId>,
+    /// Places in the list.
+    scopes: HashMap<Scope, Vec<usize>>,
+}
+
+impl Known {
+    fn add(&mut self, at: usize, budget: &Budget) {
+        self.names.insert(budget.id.clone());
+        self.scopes.entry(budget.scope.clone()).or_default().push(at);
     }
-    let same = |o: &&Budget| {
-        o.scope == budget.scope
-            && o.limit.unit == budget.limit.unit
-            && o.period == budget.period
-            && o.kind == budget.kind
-    };
-    let other = others.iter().find(same)?;
-    Some(("scope", format!("the budget `{}` counts the same: {}", other.id, budget.scope.describe())))
+
+    fn overlap(&self, others: &[Budget], budget: &Budget) -> Option<(&'static str, String)> {
+        if self.names.contains(&budget.id) {
+            return Some(("name", "another budget has this name".into()));
+        }
+        let same = |o: &&Budget| {
+            o.limit.unit == budget.limit.unit && o.period == budget.period && o.kind == budget.kind
+        };
+        let here = self.scopes.get(&budget.scope)?.iter().filter_map(|at| others.get(*at));
+        let other = here.into_iter().find(same)?;
+        Some(("scope", format!("the budget `{}` counts the same: {}", other.id, budget.scope.describe())))
+    }
 }
 
 #[cfg(test)]
