@@ -10,6 +10,7 @@
 //! | [`content`] | bytes that people wrote: cannot be formatted or logged |
 //! | [`principal`], [`key`] | who calls, and the keys they hold |
 //! | [`usage`], [`money`] | what was used, and what it cost |
+//! | [`spend`] | what calls came to, summed by what they have in common |
 //! | [`budget`] | money over a period: windows, slices, charges |
 //! | [`cache`] | kept answers, and what they are found by |
 //! | [`notice`] | what operators are told of |
@@ -36,6 +37,7 @@ pub mod record;
 pub mod refusal;
 pub mod secret;
 pub mod setting;
+pub mod spend;
 pub mod usage;
 pub mod view;
 

@@ -13,6 +13,7 @@ use crate::key::{KeyId, StoredKey};
 use crate::money::Cost;
 use crate::record::{Ending, Outcome};
 use crate::refusal::Code;
+use crate::spend::{SpendAsk, SpendLine};
 use crate::usage::Usage;
 
 /// A store that could not do what was asked. "Not found" is never an error.
@@ -78,6 +79,19 @@ pub trait Calls: Send + Sync {
     /// Roll-ups stay.
     async fn retain(&self, before: Timestamp) -> Result<u32, StoreError>;
 }
+
+/// Sums of single calls, by whatever they have in common. As long as single calls are kept.
+#[async_trait]
+pub trait Spend: Send + Sync {
+    /// Sums by slot and by what is asked for: lines by slot, in each the dearest first as [`SpendAsk::top`] says, what has
+    /// no line of its own last. Counting is left to the database, day by day, and needs little memory however many
+    /// calls and combinations there are; `progress` is told after each part: how many are done, of how many. May
+    /// take minutes. Calls that are written meanwhile are counted or not.
+    async fn spend(&self, ask: &SpendAsk, progress: Progress<'_>) -> Result<Vec<SpendLine>, StoreError>;
+}
+
+/// Hears how far a long answer has come: parts done, and of how many.
+pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Send + Sync);
 
 /// Budgets made at run time, and the slices that nodes draw. Every method is one transaction; forgetting may be
 /// several.
@@ -157,7 +171,7 @@ pub struct Total {
 
 /// The whole ledger of one deployment.
 #[async_trait]
-pub trait Ledger: Keys + Calls + Budgets {
+pub trait Ledger: Keys + Calls + Budgets + Spend {
     /// Answers when the ledger can be read; for readiness.
     async fn ping(&self) -> Result<(), StoreError>;
 

@@ -10,7 +10,7 @@ mod scope;
 pub use config::{Bad, BudgetConfig, all};
 pub use ladder::{Rung, Step};
 pub use limit::Limit;
-pub use period::{Part, Period};
+pub use period::{Calendar, Part, Period};
 pub use scope::{Dimension, Scope, Who};
 
 use bedplate_core::budget::{Account, BudgetId};

@@ -34,8 +34,10 @@ pub mod budget;
 mod dated;
 mod differences;
 mod entry;
+pub mod explain;
 mod price;
 mod read;
+pub mod slots;
 mod tree;
 mod worst;
 

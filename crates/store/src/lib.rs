@@ -27,6 +27,7 @@ mod postgres;
 mod redis;
 mod rows;
 mod slices;
+mod spend;
 mod sqlite;
 mod sums;
 mod sweep;

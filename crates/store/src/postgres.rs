@@ -7,6 +7,7 @@ mod keys;
 mod migrate;
 mod partitions;
 mod slices;
+mod spend;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ mod checkpoint;
 mod keys;
 mod migrate;
 mod slices;
+mod spend;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

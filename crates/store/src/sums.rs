@@ -45,7 +45,7 @@ pub(crate) fn select_sums(columns: &str, table: &str, more: &str) -> String {
 const LONGEST: usize = 256;
 /// The most that one call adds to a sum: a million million tokens, a million dollars. An upstream
 /// that reports nonsense must not make the sums overflow.
-const MOST: u64 = 1_000_000_000_000;
+pub(crate) const MOST: u64 = 1_000_000_000_000;
 const DEAREST: i64 = 1_000_000_000_000_000;
 
 /// Which line a call is counted on.

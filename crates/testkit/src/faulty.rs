@@ -9,8 +9,9 @@ use bedplate_core::budget::{BudgetId, Draw, Drawn, NodeId, Return, Slice, Stored
 use bedplate_core::call::CallId;
 use bedplate_core::clock::Timestamp;
 use bedplate_core::key::{KeyId, StoredKey};
-use bedplate_core::ports::{Budgets, CallFilter, Calls, Keys, Ledger, StoreError, Total};
+use bedplate_core::ports::{Budgets, CallFilter, Calls, Keys, Ledger, Progress, Spend, StoreError, Total};
 use bedplate_core::record::Outcome;
+use bedplate_core::spend::{SpendAsk, SpendLine};
 use parking_lot::Mutex;
 
 /// What happens to a question on its way.
@@ -96,6 +97,13 @@ impl Calls for FaultyLedger {
 
     async fn retain(&self, before: Timestamp) -> Result<u32, StoreError> {
         self.inner.retain(before).await
+    }
+}
+
+#[async_trait]
+impl Spend for FaultyLedger {
+    async fn spend(&self, ask: &SpendAsk, progress: Progress<'_>) -> Result<Vec<SpendLine>, StoreError> {
+        self.inner.spend(ask, progress).await
     }
 }
 

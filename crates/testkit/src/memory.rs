@@ -3,6 +3,7 @@
 mod budgets;
 mod calls;
 mod keys;
+mod spend;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -8,8 +8,9 @@ use bedplate_core::budget::{BudgetId, Draw, Drawn, NodeId, Return, Slice, Stored
 use bedplate_core::call::CallId;
 use bedplate_core::clock::Timestamp;
 use bedplate_core::key::{KeyId, StoredKey};
-use bedplate_core::ports::{Budgets, CallFilter, Calls, Keys, Ledger, StoreError, Total};
+use bedplate_core::ports::{Budgets, CallFilter, Calls, Keys, Ledger, Progress, Spend, StoreError, Total};
 use bedplate_core::record::Outcome;
+use bedplate_core::spend::{SpendAsk, SpendLine};
 use bedplate_testkit::MemoryLedger;
 
 #[derive(Default)]
@@ -87,6 +88,13 @@ impl Calls for Memory {
 
     async fn retain(&self, before: Timestamp) -> Result<u32, StoreError> {
         self.up()?.retain(before).await
+    }
+}
+
+#[async_trait]
+impl Spend for Memory {
+    async fn spend(&self, ask: &SpendAsk, progress: Progress<'_>) -> Result<Vec<SpendLine>, StoreError> {
+        self.up()?.spend(ask, progress).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! The price book against figures worked out by hand and against its own list.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod explained;
 mod generated;
 mod golden;
 mod laws;

@@ -116,7 +116,7 @@ impl Sqlite {
 }
 
 /// Days that have tables, newest first.
-async fn days(conn: &mut SqliteConnection) -> Result<Vec<Day>, sqlx::Error> {
+pub(super) async fn days(conn: &mut SqliteConnection) -> Result<Vec<Day>, sqlx::Error> {
     let numbers: Vec<i64> =
         sqlx::query_scalar("SELECT day FROM ledger_day ORDER BY day DESC").fetch_all(conn).await?;
     Ok(numbers.into_iter().filter_map(Day::from_number).collect())

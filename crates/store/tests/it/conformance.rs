@@ -11,6 +11,7 @@ mod model;
 mod retention;
 mod schema;
 mod slices;
+mod spend;
 mod totals;
 
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(60);
