@@ -1,8 +1,11 @@
 //! What commands print: tables and sentences for people, JSON for programs. Results go to standard
 //! output, everything else to standard error.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::Arc;
+use std::time::Duration;
 
+use bedplate_core::clock::{Clock, SystemClock, Tick};
 use serde::Serialize;
 
 /// `--format`.
@@ -43,11 +46,48 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
 
 /// Prints one line of comma-separated values.
 pub(crate) fn csv<'a>(cells: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
+    say(csv_line(cells))
+}
+
+/// One line of comma-separated values.
+pub(crate) fn csv_line<'a>(cells: impl IntoIterator<Item = &'a str>) -> String {
     let quoted = |cell: &str| match cell.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", cell.replace('"', "\"\"")),
         false => cell.to_owned(),
     };
-    say(cells.into_iter().map(quoted).collect::<Vec<_>>().join(","))
+    cells.into_iter().map(quoted).collect::<Vec<_>>().join(",")
+}
+
+/// How far something long has come, for whoever sits before the terminal; says nothing for the first second.
+pub(crate) struct Progress {
+    what: &'static str,
+    clock: Arc<dyn Clock>,
+    began: Tick,
+    terminal: bool,
+}
+
+impl Progress {
+    pub(crate) fn new(what: &'static str) -> Self {
+        let clock = SystemClock::shared();
+        Self { what, began: clock.tick(), clock, terminal: io::stderr().is_terminal() }
+    }
+
+    pub(crate) fn tell(&self, done: usize, of: usize) {
+        if self.speaks() {
+            let _ = write!(io::stderr().lock(), "\r{}: {done} of {of} ", self.what);
+        }
+    }
+
+    /// Takes the line away.
+    pub(crate) fn done(&self) {
+        if self.speaks() {
+            let _ = write!(io::stderr().lock(), "\r\x1b[K");
+        }
+    }
+
+    fn speaks(&self) -> bool {
+        self.terminal && self.clock.tick().since(self.began) > Duration::from_secs(1)
+    }
 }
 
 /// Says something beside the result.

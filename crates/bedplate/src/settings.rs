@@ -1,7 +1,7 @@
 //! `bedplate.toml`: each section belongs to the crate that uses it.
 
 mod document;
-mod nearest;
+pub(crate) mod nearest;
 mod paths;
 mod problems;
 

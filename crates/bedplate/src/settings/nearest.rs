@@ -8,11 +8,14 @@ pub(super) fn with_nearest(message: &str) -> String {
     if !message.starts_with("unknown ") {
         return message.to_owned();
     }
-    let nearest = quoted.min_by_key(|name| strsim::damerau_levenshtein(wrong, name));
-    match nearest {
-        Some(name) if strsim::damerau_levenshtein(wrong, name) <= 3 => {
-            format!("{message}; did you mean `{name}`?")
-        }
-        _ => message.to_owned(),
+    match of(wrong, quoted) {
+        Some(name) => format!("{message}; did you mean `{name}`?"),
+        None => message.to_owned(),
     }
+}
+
+/// The name that is not far from a wrong one.
+pub(crate) fn of<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let nearest = names.min_by_key(|name| strsim::damerau_levenshtein(wrong, name))?;
+    (strsim::damerau_levenshtein(wrong, nearest) <= 3).then_some(nearest)
 }
