@@ -338,6 +338,9 @@ def problems_of(driver, page):
             text = driver.find_element("tag name", "body").text
             for word in ("Spent over time", "Why it changed", "avoided", "<script>alert(1)</script>", "unknown"):
                 assert word.lower() in text.lower(), word
+            for table in driver.find_elements("css selector", "table"):
+                spans = "return [...arguments[0].rows].map(r => [...r.cells].reduce((n, c) => n + c.colSpan, 0))"
+                assert len(set(driver.execute_script(spans, table))) == 1, "every row has every column"
             drawn = driver.find_elements("css selector", "figure svg[role=img] rect")
             assert drawn and all(r.size["height"] >= 1 for r in drawn)
             if folder := os.environ.get("BEDPLATE_SCREENSHOTS"):

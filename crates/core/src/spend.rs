@@ -43,6 +43,8 @@ dimensions! {
     User = "user";
     /// The chain that the caller named.
     Chain = "chain";
+    /// The released prompt that the call was made from, and its version: triage@3.
+    Prompt = "prompt";
     /// The model as the caller named it.
     Alias = "alias";
     /// The model that was called: what an ARN led to, where that is known.

@@ -17,6 +17,10 @@ pub(super) fn value(of: Dimension, tongue: Tongue) -> String {
         Dimension::Key => "c.key_id".into(),
         Dimension::Chain => "c.chain".into(),
         Dimension::User => written(&["user"], tongue),
+        Dimension::Prompt => {
+            let [name, version] = ["name", "version"].map(|member| written(&["prompt", member], tongue));
+            format!("({name}) || '@' || ({version})")
+        }
         Dimension::Operation => detail(&["operation"], tongue),
         // of a call that asked nobody, the model that it wanted
         Dimension::Model => {

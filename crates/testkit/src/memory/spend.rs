@@ -91,6 +91,9 @@ impl<'a> Entry<'a> {
             Dimension::Key => call.key.as_ref().map(|k| k.0.to_string()).unwrap_or_default(),
             Dimension::User => call.user.clone().unwrap_or_default(),
             Dimension::Chain => call.chain.clone().unwrap_or_default(),
+            Dimension::Prompt => {
+                call.prompt.as_ref().map(|p| format!("{}@{}", p.name, p.version)).unwrap_or_default()
+            }
             Dimension::Alias => call.model.clone(),
             Dimension::Model => match attempt {
                 Some(attempt) => attempt.model.as_ref().unwrap_or(&attempt.target).to_string(),

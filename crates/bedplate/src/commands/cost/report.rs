@@ -20,7 +20,7 @@ use crate::out::{note, say};
 /// `bedplate cost report`.
 #[derive(Args, Debug)]
 pub(crate) struct ReportArgs {
-    /// What to sum by: team, feature, environment, key, user, chain, alias, model, operation, provider, region,
+    /// What to sum by: team, feature, environment, key, user, chain, prompt, alias, model, operation, provider, region,
     /// account, tier, outcome, code, prices, class; and one of hour, day, week, month
     #[arg(long, value_name = "DIMENSION,…", value_delimiter = ',', default_value = "team,feature")]
     by: Vec<String>,

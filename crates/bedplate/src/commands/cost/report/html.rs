@@ -108,7 +108,7 @@ fn stacked(out: &mut String, report: &Report, over_time: &OverTime) {
         _ => "rest".to_owned(),
     };
     let said = |name: &Option<&str>| name.map_or(OTHERS.to_owned(), plain);
-    let columns = columns(over_time, |slot| {
+    let columns = columns_of(over_time, |slot| {
         let lines = names.iter().filter_map(|name| {
             let found = over_time.lines.iter().find(|(s, n, _)| *s == slot && n.as_deref() == *name)?;
             Some((class(name), found.2.spent, said(name)))
@@ -126,7 +126,7 @@ fn stacked(out: &mut String, report: &Report, over_time: &OverTime) {
     figure(out, &head, &columns, over_time, &legend, report);
 }
 
-fn columns(over_time: &OverTime, parts: impl Fn(usize) -> Vec<(String, i128, String)>) -> Vec<Column> {
+fn columns_of(over_time: &OverTime, parts: impl Fn(usize) -> Vec<(String, i128, String)>) -> Vec<Column> {
     let column = |(n, slot): (usize, &bedplate_cost::slots::Slot)| {
         let parts = parts(n);
         let sum: i128 = parts.iter().map(|(_, n, _)| n).sum();
@@ -221,21 +221,7 @@ fn table(out: &mut String, report: &Report) {
         "<section>\n<h2>By {}</h2>\n<div class=\"wide\"><table class=\"rows\"><thead><tr>",
         heads.join(", ")
     );
-    for head in &heads {
-        let _ = write!(out, "<th scope=\"col\">{head}</th>");
-    }
-    for head in [
-        "spent",
-        "share",
-        "calls",
-        "a call",
-        "prompt",
-        "output",
-        "retries",
-        "abandoned",
-        "avoided",
-        "unknown",
-    ] {
+    for (head, ..) in columns(&report.total) {
         let _ = write!(out, "<th scope=\"col\" class=\"n\">{head}</th>");
     }
     out.push_str("</tr></thead><tbody>");
@@ -265,22 +251,34 @@ fn table(out: &mut String, report: &Report) {
     out.push_str("</section>\n");
 }
 
+/// A column: its head, whether it says anything of all calls, and what stands in it.
+type Figure = (&'static str, fn(&SpendSums) -> bool, fn(&SpendSums, &SpendSums) -> String);
+
+const FIGURES: [Figure; 10] = [
+    ("spent", |_| true, |s, _| cost(s)),
+    ("share", |t| t.spent != 0, |s, t| format!("{} %", percent(s.spent, t.spent))),
+    ("calls", |_| true, |s, _| count(s.calls)),
+    ("a call", |_| true, |s, _| per_call(s)),
+    ("prompt", |_| true, |s, _| count(s.prompt())),
+    ("output", |_| true, |s, _| count(s.output)),
+    ("retries", |t| t.retries > 0, |s, _| dash(s.retries, short(s.spent_retries))),
+    ("abandoned", |t| t.abandoned > 0, |s, _| dash(s.abandoned, short(s.spent_abandoned))),
+    ("avoided", |t| t.cached > 0, |s, _| dash(s.cached, known(s.avoided, s.avoided_unpriced))),
+    ("unpriced", |t| t.unpriced > 0, |s, _| dash(s.unpriced, count(s.unpriced))),
+];
+
+/// The columns that say something.
+fn columns(total: &SpendSums) -> impl Iterator<Item = &'static Figure> {
+    FIGURES.iter().filter(|(_, says, _)| says(total))
+}
+
+fn dash(n: u64, text: String) -> String {
+    if n == 0 { "–".to_owned() } else { text }
+}
+
 fn figures_of(out: &mut String, sums: &SpendSums, total: &SpendSums) {
-    let dash = |says: bool, text: String| if says { text } else { "–".to_owned() };
-    let cells = [
-        cost(sums),
-        dash(total.spent != 0, format!("{} %", percent(sums.spent, total.spent))),
-        count(sums.calls),
-        per_call(sums),
-        count(sums.prompt()),
-        count(sums.output),
-        dash(sums.retries > 0, short(sums.spent_retries)),
-        dash(sums.abandoned > 0, short(sums.spent_abandoned)),
-        dash(sums.cached > 0, known(sums.avoided, sums.avoided_unpriced)),
-        dash(sums.unpriced > 0, count(sums.unpriced)),
-    ];
-    for cell in cells {
-        let _ = write!(out, "<td class=\"n\">{cell}</td>");
+    for (_, _, show) in columns(total) {
+        let _ = write!(out, "<td class=\"n\">{}</td>", show(sums, total));
     }
 }
 
