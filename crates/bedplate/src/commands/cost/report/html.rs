@@ -221,6 +221,9 @@ fn table(out: &mut String, report: &Report) {
         "<section>\n<h2>By {}</h2>\n<div class=\"wide\"><table class=\"rows\"><thead><tr>",
         heads.join(", ")
     );
+    for head in &heads {
+        let _ = write!(out, "<th scope=\"col\">{head}</th>");
+    }
     for (head, ..) in columns(&report.total) {
         let _ = write!(out, "<th scope=\"col\" class=\"n\">{head}</th>");
     }
