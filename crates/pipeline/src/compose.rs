@@ -2,6 +2,7 @@
 
 pub(crate) mod lead;
 pub(crate) mod routes;
+mod tenant;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::admit::Admitted;
 use crate::provider::{Lead, Provider};
 use crate::settle::record::Record;
 use routes::Routes;
+use tenant::Chosen;
 
 /// A call with its target. Only [`compose`] makes one.
 pub(crate) struct Composed {
@@ -36,8 +38,8 @@ pub(crate) async fn compose(
     record: &mut Record,
 ) -> Result<Composed, Refusal> {
     let provider = routes.provider(admitted.call.operation, &admitted.call.name)?;
-    let target: Arc<str> = admitted.call.name.as_str().into();
     let lead = lead::lead(&admitted, &provider, record).await?;
+    let Chosen { target, lead, said } = tenant::choose(&admitted, &provider, lead, record).await?;
     let model = match &lead {
         Lead::To(targets) => targets.models.first().map_or_else(|| Arc::clone(&target), Arc::clone),
         Lead::Itself | Lead::Nowhere(_) => Arc::clone(&target),
@@ -45,6 +47,7 @@ pub(crate) async fn compose(
     // callers write their prompts themselves
     let prompt: Option<PromptUse> = None;
     let mut edits = Edits::default();
+    edits.said.extend(said);
     if carries_metadata(admitted.call.operation) {
         let stamped = stamp(&admitted, prompt.as_ref(), provider.facts().stamps, record.id(), &mut edits)?;
         record.stamped(stamped, std::mem::take(&mut edits.metadata));

@@ -54,8 +54,10 @@ pub(crate) async fn invoke(
     let ask = Ask {
         operation: call.operation,
         path: call.path,
+        stands_in: *composed.target != *call.name,
         query: call.query,
         headers,
+        who: Some(composed.admitted.principal),
         body: composed.edits.apply(call.body.content()),
         sha256: call.body.sha256(&composed.edits),
         target: composed.target,

@@ -36,7 +36,7 @@ pub use invoke::deadline::{Deadlines, Timeouts};
 pub use pipeline::{Drain, Pipeline, Refused};
 pub use provider::{
     Answer, AnswerBody, Ask, Billed, Broke, Failed, Flow, Heard, Lead, Leading, Metered, Piece, Provider,
-    ProviderFacts, Targets,
+    ProviderFacts, Targets, Tenancy,
 };
 pub use reply::{Outflow, Reply, ReplyBody};
 pub use settle::record::Record;

@@ -11,6 +11,7 @@ use bedplate_core::BoxFuture;
 use bedplate_core::cache::Finish;
 use bedplate_core::call::{Headers, Operation};
 use bedplate_core::content::Content;
+use bedplate_core::principal::Principal;
 use bedplate_core::record::AttemptTimings;
 use bedplate_core::refusal::Code;
 use bedplate_core::usage::Usage;
@@ -21,6 +22,11 @@ use crate::invoke::deadline::Deadlines;
 /// Something that answers calls: Bedrock in one region and account.
 pub trait Provider: Send + Sync {
     fn facts(&self) -> &ProviderFacts;
+
+    /// What the tenant of a caller makes of a name; `model` is the id that stands in it, if any does.
+    fn tenancy(&self, _who: &Principal, _name: &str, _model: Option<&str>) -> Tenancy {
+        Tenancy::AsNamed
+    }
 
     /// What a target leads to. Asked for each call, so what was found out once is kept.
     fn lead(self: Arc<Self>, _target: &str) -> Leading {
@@ -34,6 +40,17 @@ pub trait Provider: Send + Sync {
     /// [`Failed`] when no answer came: not reached, too late, or unreadable.
     fn attempt(self: Arc<Self>, ask: Ask, deadlines: Deadlines)
     -> BoxFuture<'static, Result<Answer, Failed>>;
+}
+
+/// What is called for a caller who names a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tenancy {
+    /// What was named.
+    AsNamed,
+    /// The application inference profile of the caller's tenant, which is to lead to the model that was named.
+    Profile(Arc<str>),
+    /// Nothing: what was named is the inference profile of somebody else.
+    Foreign,
 }
 
 /// A lead, at once or after somebody was asked.
@@ -89,7 +106,7 @@ pub struct ProviderFacts {
     pub region: Arc<str>,
     /// Twelve digits; empty when not configured.
     pub account: Arc<str>,
-    /// Whether calls get `requestMetadata` with team, feature, environment and call id.
+    /// Whether calls get `requestMetadata` with the call id and what they are counted on.
     pub stamps: bool,
 }
 
@@ -98,8 +115,12 @@ pub struct Ask {
     pub operation: Operation,
     /// Percent-encoded, as it goes on the wire.
     pub path: String,
+    /// The path names another model than `target`, which is to be called in its place.
+    pub stands_in: bool,
     pub query: String,
     pub headers: Headers,
+    /// Who calls; `None` when bedplate itself does.
+    pub who: Option<Principal>,
     /// The body in slices: what the caller sent, with our edits between.
     pub body: Vec<Bytes>,
     pub sha256: [u8; 32],

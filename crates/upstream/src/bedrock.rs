@@ -7,15 +7,19 @@ mod flow;
 mod headers;
 mod probe;
 mod profiles;
+pub(crate) mod sessions;
 mod sign;
+mod tenants;
+mod trial;
 
 use std::sync::Arc;
 
 use bedplate_core::BoxFuture;
 use bedplate_core::clock::Clock;
+use bedplate_core::principal::Principal;
 use bedplate_core::secret::Secret;
 use bedplate_core::setting::SecretRef;
-use bedplate_pipeline::{Answer, Ask, Deadlines, Failed, Leading, Provider, ProviderFacts};
+use bedplate_pipeline::{Answer, Ask, Deadlines, Failed, Leading, Provider, ProviderFacts, Tenancy};
 use http::Uri;
 use http::uri::Authority;
 
@@ -26,7 +30,10 @@ use crate::roots::roots;
 use credentials::Credentials;
 pub use probe::{Logging, Probe};
 use profiles::Leads;
+use sessions::{Session, Sessions};
 use sign::Signer;
+use tenants::Tenants;
+pub use trial::Trial;
 
 /// The provider of one `[[provider]]` section.
 pub struct Bedrock {
@@ -35,6 +42,9 @@ pub struct Bedrock {
     runtime: Host,
     control: Host,
     auth: Auth,
+    /// Who signs for whom; `None` when the provider's own credentials sign everything.
+    sessions: Option<Arc<Sessions>>,
+    tenants: Tenants,
     /// What ARNs lead to.
     leads: Arc<Leads>,
 }
@@ -56,11 +66,16 @@ enum Auth {
 
 impl Config {
     /// Builds the provider. `credentials` are started by the caller, which owns the runtime that renews
-    /// them; a bearer key needs none.
+    /// them; a bearer key needs none. `sessions` are those of [`Sessions::of`].
     ///
     /// # Errors
     /// Says which setting is wrong.
-    pub fn build(&self, clock: &Arc<dyn Clock>, credentials: Credentials) -> Result<Arc<Bedrock>, String> {
+    pub fn build(
+        &self,
+        clock: &Arc<dyn Clock>,
+        credentials: Credentials,
+        sessions: Option<Arc<Sessions>>,
+    ) -> Result<Arc<Bedrock>, String> {
         let in_section = |e: String| format!("provider `{}`: {e}", self.name);
         let auth = match &self.bearer {
             Some(secret) => Auth::Bearer(secret.read().map_err(in_section)?),
@@ -85,6 +100,8 @@ impl Config {
             runtime: host(&runtime)?,
             control: host(&control)?,
             auth,
+            sessions,
+            tenants: Tenants::new(&self.tenant),
             leads: Leads::new(Arc::clone(clock)),
         }))
     }
@@ -131,16 +148,30 @@ fn suffix(region: &str) -> &'static str {
 }
 
 impl Bedrock {
-    /// Closes connections that have been idle too long; to be called now and then.
+    /// Closes connections, and drops sessions, that have been idle too long; to be called now and then.
     pub fn sweep(&self) {
+        if let Some(sessions) = &self.sessions {
+            sessions.sweep();
+        }
         self.runtime.pool.sweep();
         self.control.pool.sweep();
+    }
+}
+
+impl Bedrock {
+    /// The session that signs for a caller; `None` when the provider's own credentials do.
+    fn session(&self, who: &Principal) -> Option<Arc<Session>> {
+        self.sessions.as_ref()?.of_caller(self.tenants.role(who), who)
     }
 }
 
 impl Provider for Bedrock {
     fn facts(&self) -> &ProviderFacts {
         &self.facts
+    }
+
+    fn tenancy(&self, who: &Principal, name: &str, model: Option<&str>) -> Tenancy {
+        self.tenants.choice(who, name, model)
     }
 
     fn lead(self: Arc<Self>, target: &str) -> Leading {

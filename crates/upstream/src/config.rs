@@ -6,6 +6,8 @@ use bedplate_core::setting::SecretRef;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::tenancy::{SessionsConfig, TenantConfig};
+
 /// One provider.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -32,7 +34,13 @@ pub struct Config {
     /// A Bedrock API key, sent instead of a signature.
     #[serde(default)]
     pub bearer: Option<SecretRef>,
-    /// Stamp `requestMetadata` with team, feature, environment and call id.
+    /// One session of the role for each tenant, with a name and tags that AWS shows in its reports.
+    #[serde(default)]
+    pub sessions: Option<SessionsConfig>,
+    /// Roles and application inference profiles of tenants.
+    #[serde(default)]
+    pub tenant: Vec<TenantConfig>,
+    /// Stamp `requestMetadata` with the call id and what the call is counted on.
     #[serde(default = "yes")]
     pub request_metadata: bool,
     /// The most connections kept open to each host.
@@ -61,6 +69,8 @@ impl Config {
             endpoints: Endpoints::default(),
             profile: None,
             role_arn: None,
+            sessions: None,
+            tenant: Vec::new(),
             bearer: None,
             request_metadata: true,
             connections: connections(),

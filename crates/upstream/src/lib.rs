@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`bedrock`] | Amazon Bedrock in one region and account |
 //! | `connect` | TCP, proxy and TLS, within a deadline |
+//! | `tenancy` | roles, sessions and inference profiles of tenants, as configured |
 //! | `pool` | kept HTTP/1.1 connections, per thread |
 
 mod bedrock;
@@ -14,9 +15,12 @@ mod config;
 mod connect;
 mod pool;
 mod roots;
+mod tenancy;
 
 pub use bedrock::credentials::{Credentials, CredentialsState};
-pub use bedrock::{Bedrock, Logging, Probe};
+pub use bedrock::sessions::{SessionCounts, Sessions};
+pub use bedrock::{Bedrock, Logging, Probe, Trial};
 pub use config::{Config, Endpoints, Kind};
 pub use connect::{Connector, Proxy};
 pub use roots::{RootsError, roots};
+pub use tenancy::{SessionsConfig, TenantConfig};

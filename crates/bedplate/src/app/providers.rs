@@ -9,7 +9,9 @@ use bedplate_core::clock::Clock;
 use bedplate_core::secret::Secret;
 use bedplate_pipeline::Provider;
 use bedplate_sim::Sim;
-use bedplate_upstream::{Bedrock, Config, Credentials, CredentialsState, Kind};
+use bedplate_upstream::{
+    Bedrock, Config, Credentials, CredentialsState, Kind, SessionCounts, Sessions, SessionsConfig,
+};
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
@@ -35,6 +37,8 @@ pub(super) struct Built {
     credentials: Credentials,
     /// What the credential chain was told; `None` when there is none.
     chain: Option<Chain>,
+    /// Who signs for tenants, if anybody does.
+    sessions: Option<Arc<Sessions>>,
     describes: String,
 }
 
@@ -43,6 +47,9 @@ struct Chain {
     profile: Option<String>,
     role_arn: Option<String>,
     region: String,
+    sessions: Option<SessionsConfig>,
+    /// Whether a tenant has a role of its own.
+    roles: bool,
 }
 
 /// How long a reload waits for the first answer of a new credential chain.
@@ -123,8 +130,10 @@ impl Providers {
             profile: config.profile.clone(),
             role_arn: config.role_arn.clone(),
             region: config.region.clone(),
+            sessions: config.sessions.clone(),
+            roles: config.tenant.iter().any(|tenant| tenant.role_arn.is_some()),
         });
-        let (config, credentials) = match config.kind {
+        let (config, credentials, sessions) = match config.kind {
             Kind::Bedrock => {
                 let config = with_proxy(config.clone());
                 let same = before.iter().find(|b| b.chain == chain);
@@ -136,7 +145,13 @@ impl Providers {
                     }
                     (Some(_), None) => Credentials::chain(&config, Arc::clone(&self.clock), &self.runtime),
                 };
-                (config, credentials)
+                // sessions that tenants have are good, whatever else of the section changed
+                let sessions = match (&chain, same) {
+                    (None, _) => None,
+                    (Some(_), Some(same)) => same.sessions.clone(),
+                    (Some(_), None) => Sessions::of(&config, &credentials, &self.clock, &self.runtime)?,
+                };
+                (config, credentials, sessions)
             }
             Kind::Sim => {
                 let (addr, credentials) = self.simulator(settings).await?;
@@ -147,7 +162,7 @@ impl Providers {
                 if config.account.is_empty() {
                     config.account.clone_from(&settings.sim.account);
                 }
-                (config, credentials)
+                (config, credentials, None)
             }
         };
         let describes = match (config.kind, &config.endpoints.runtime) {
@@ -155,8 +170,8 @@ impl Providers {
             (Kind::Bedrock, Some(url)) => url.clone(),
             (Kind::Bedrock, None) => format!("Amazon Bedrock in {}", config.region),
         };
-        let provider = config.build(&self.clock, credentials.clone())?;
-        Ok(Built { section, files, provider, credentials, chain, describes })
+        let provider = config.build(&self.clock, credentials.clone(), sessions.clone())?;
+        Ok(Built { section, files, provider, credentials, chain, sessions, describes })
     }
 
     async fn simulator(&self, settings: &Settings) -> Result<(SocketAddr, Credentials), String> {
@@ -181,6 +196,12 @@ impl Providers {
         let now = self.clock.now();
         let of = |b: &Built| (b.name().to_owned(), b.credentials.state(now));
         self.built.lock().iter().map(of).collect()
+    }
+
+    /// What became of the sessions of each provider that has some.
+    pub(super) fn sessions(&self) -> Vec<(String, SessionCounts)> {
+        let of = |b: &Built| Some((b.name().to_owned(), b.sessions.as_ref()?.counts()));
+        self.built.lock().iter().filter_map(of).collect()
     }
 
     pub(super) fn sweep(&self) {

@@ -5,6 +5,7 @@
 //! that is being written is not taken up half.
 
 mod restart;
+mod sessions;
 mod status;
 
 use std::sync::Arc;
@@ -235,7 +236,7 @@ impl Reload {
 
     /// What `/metrics` says of reloads, in OpenMetrics.
     pub(super) fn metrics(&self) -> String {
-        self.status.render()
+        self.status.render() + &sessions::render(&self.providers.sessions())
     }
 
     pub(super) fn upstream(&self) -> String {

@@ -107,6 +107,9 @@ impl Settings {
                 );
                 found.add(&[&key("proxy")], said);
             }
+            for (inner, said) in provider.tenancy_problems() {
+                found.add(&[&key(&inner)], said);
+            }
             if provider.kind == Kind::Sim && (provider.bearer.is_some() || provider.role_arn.is_some()) {
                 let wrong = if provider.bearer.is_some() { "bearer" } else { "role_arn" };
                 let said = format!("`[[provider]]` `{name}`: the simulator takes no credentials");

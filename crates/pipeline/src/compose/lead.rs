@@ -24,15 +24,7 @@ pub(super) async fn lead(
     if !names_a_model(call.operation) {
         return Ok(Lead::Itself);
     }
-    let lead = match Arc::clone(provider).lead(&call.name) {
-        Leading::Now(lead) => lead,
-        Leading::Asked(asked) => {
-            let began = record.tick();
-            let lead = asked.await;
-            record.waited(began);
-            lead
-        }
-    };
+    let lead = behind(provider, &call.name, record).await;
     let allowed = |name: &str| call.key.allows_model(name);
     let behind = match &lead {
         Lead::Itself => named(&call.name).is_some_and(allowed),
@@ -48,6 +40,19 @@ pub(super) async fn lead(
         Lead::Nowhere(why) => refusal.because(why),
         Lead::Itself | Lead::To(_) => refusal,
     })
+}
+
+/// Asks what a target leads to.
+pub(super) async fn behind(provider: &Arc<dyn Provider>, target: &str, record: &mut Record) -> Lead {
+    match Arc::clone(provider).lead(target) {
+        Leading::Now(lead) => lead,
+        Leading::Asked(asked) => {
+            let began = record.tick();
+            let lead = asked.await;
+            record.waited(began);
+            lead
+        }
+    }
 }
 
 impl Composed {

@@ -4,9 +4,10 @@
 //! ready path and off the calls: a call takes what is there, and waits only when nothing came yet or
 //! what came has expired. A pair is used until it expires, however renewal fares, and never after.
 
-mod renewal;
+pub(super) mod renewal;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use bedplate_core::clock::{Clock, Timestamp};
@@ -14,7 +15,7 @@ use bedplate_core::secret::Secret;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
-use self::renewal::{Chain, Renewal};
+use self::renewal::{Chain, Pace, Renewal};
 use crate::config::Config;
 
 /// A key pair to sign with.
@@ -24,7 +25,7 @@ pub(crate) struct Pair {
     pub(crate) secret_access_key: Secret,
     pub(crate) session_token: Option<Secret>,
     /// When AWS stops taking it; `None` when that was not said.
-    expires_at: Option<Timestamp>,
+    pub(crate) expires_at: Option<Timestamp>,
 }
 
 /// The current pair, and how the last attempt to get one went.
@@ -83,14 +84,22 @@ impl Credentials {
     /// The standard chain (environment, profile files, web identity, container, instance), with the
     /// profile and role of `config`. Renewed on `runtime` until the last clone is dropped.
     pub fn chain(config: &Config, clock: Arc<dyn Clock>, runtime: &Handle) -> Self {
-        Self::renewed(Chain::of(config), clock, runtime)
+        Self::renewed(Chain::of(config), CHAIN, String::new(), clock, runtime)
     }
 
-    fn renewed(source: impl renewal::Source, clock: Arc<dyn Clock>, runtime: &Handle) -> Self {
+    /// Pairs of `source`, renewed at its pace; `whose` says in the log what they are for.
+    pub(super) fn renewed(
+        source: impl renewal::Source,
+        pace: Pace,
+        whose: String,
+        clock: Arc<dyn Clock>,
+        runtime: &Handle,
+    ) -> Self {
         let (told, looked) = watch::channel(Looked::NotYet);
         let current = Arc::new(ArcSwapOption::const_empty());
         let wake = Arc::new(Notify::new());
-        let renewal = Renewal::new(source, Arc::clone(&current), told, Arc::clone(&wake), clock);
+        let renewal =
+            Renewal::new(source, (pace, whose), Arc::clone(&current), (told, Arc::clone(&wake)), clock);
         runtime.spawn(renewal.run());
         Self { current, looked, wake }
     }
@@ -160,6 +169,9 @@ impl Credentials {
         }
     }
 }
+
+/// Files and roles change under us: the chain is asked every ten minutes at least.
+const CHAIN: Pace = Pace { early: Duration::from_secs(300), longest: Duration::from_secs(600) };
 
 /// What is said of an expired pair before its renewal has failed.
 const UNRENEWED: &str = "they have not been renewed yet";

@@ -13,6 +13,7 @@ use http::{Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use tokio::time::timeout_at;
 
+use super::profiles::arn;
 use super::{Auth, Bedrock, Host, answer};
 use crate::pool::{Lease, Lost, Slices};
 
@@ -77,7 +78,10 @@ impl Attempt {
         let bug = |e: http::Error| (Code::Bug, format!("the request cannot be written: {e}"));
         let mut path = String::with_capacity(host.base.len() + ask.path.len() + ask.query.len() + 1);
         path.push_str(&host.base);
-        path.push_str(&ask.path);
+        match ask.stands_in {
+            false => path.push_str(&ask.path),
+            true => arn::write_model(&mut path, &ask.path, &ask.target),
+        }
         if !ask.query.is_empty() {
             path.push('?');
             path.push_str(&ask.query);
@@ -107,12 +111,22 @@ impl Attempt {
                 value.set_sensitive(true);
                 request.headers_mut().insert(AUTHORIZATION, value);
             }
-            Auth::SigV4(signer) => {
+            Auth::SigV4(own) => {
+                let session = ask.who.as_ref().and_then(|who| self.provider.session(who));
+                let signer = session.as_ref().map_or(own, |session| &session.signer);
                 let signing = signer.sign(&mut request, &ask.sha256, self.provider.clock.now());
-                timeout_at(deadlines.connect, signing)
-                    .await
-                    .map_err(|_| none("the AWS credential chain has not answered yet".into()))?
-                    .map_err(none)?;
+                let signed = timeout_at(deadlines.connect, signing).await;
+                let said = match signed {
+                    Ok(Ok(())) => None,
+                    Ok(Err(e)) => Some(e),
+                    Err(_) => Some("the AWS credential chain has not answered yet".into()),
+                };
+                if let Some(said) = said {
+                    return Err(none(match &session {
+                        Some(session) => format!("{}: {said}", session.said),
+                        None => said,
+                    }));
+                }
             }
         }
         Ok(request)

@@ -1,7 +1,7 @@
 //! Which model an ARN leads to that does not say so itself: application inference profiles, prompt routers and
 //! provisioned models. Bedrock's control endpoint is asked once for each; answers are kept.
 
-mod arn;
+pub(super) mod arn;
 mod kept;
 mod said;
 

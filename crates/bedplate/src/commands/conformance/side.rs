@@ -65,10 +65,10 @@ impl Side {
     }
 
     fn new(config: &Config, credentials: Credentials, clock: &Arc<dyn Clock>) -> Result<Self, Failure> {
-        let provider = config.build(clock, credentials).map_err(Failure::usage)?;
+        let provider = config.build(clock, credentials, None).map_err(Failure::usage)?;
         let nobody = Credentials::fixed("AKIANOSUCHKEY0000000".into(), Secret::new("nobody's"));
         let stranger = Config { bearer: None, ..config.clone() };
-        let stranger = stranger.build(clock, nobody).map_err(Failure::usage)?;
+        let stranger = stranger.build(clock, nobody, None).map_err(Failure::usage)?;
         Ok(Self { provider, stranger, signs: config.bearer.is_none() })
     }
 
@@ -97,8 +97,10 @@ fn request(check: &Check, throttle: bool) -> Ask {
     Ask {
         operation: check.operation,
         path: check.path.clone(),
+        stands_in: false,
         query: check.query.to_owned(),
         headers,
+        who: None,
         body,
         sha256: *BodyDigest::of(signed).bytes(),
         target: check.model.as_str().into(),

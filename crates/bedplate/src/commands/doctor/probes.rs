@@ -1,13 +1,14 @@
 //! What doctor looks at, in the order a call meets it.
 
 mod cache;
+mod tenants;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bedplate_core::clock::SystemClock;
 use bedplate_core::ports::Ledger;
-use bedplate_upstream::{Bedrock, Config, Credentials, CredentialsState, Kind, Logging};
+use bedplate_upstream::{Bedrock, Config, Credentials, CredentialsState, Kind, Logging, Sessions};
 use tokio::runtime::Handle;
 
 use super::Finding;
@@ -124,8 +125,13 @@ async fn provider(config: &Config, runtime: &Handle) -> Vec<Finding> {
             "Outside AWS set AWS_EC2_METADATA_DISABLED=true, and give keys or a profile.",
         )),
     }
-    match config.build(&clock, credentials) {
-        Ok(bedrock) => found.extend(endpoints(&config, &bedrock).await),
+    let sessions = Sessions::of(&config, &credentials, &clock, runtime);
+    let built = sessions.and_then(|sessions| config.build(&clock, credentials, sessions));
+    match built {
+        Ok(bedrock) => {
+            found.extend(endpoints(&config, &bedrock).await);
+            found.extend(tenants::tenants(&config, &bedrock).await);
+        }
         Err(e) => found.push(Finding::bad(name("settings"), e, "Correct the provider's section.")),
     }
     found

@@ -38,6 +38,38 @@ runtime = "https://vpce-0a1b2c3d-example.bedrock-runtime.us-east-1.vpce.amazonaw
 "#,
         None,
     ),
+    (
+        "provider.sessions",
+        r#"
+[[provider]]
+name = "use1"
+kind = "bedrock"
+role_arn = "arn:aws:iam::123456789012:role/bedplate"
+
+[provider.sessions]                      # of the provider above it
+name = "{team}@{environment}"
+tags = { team = "{team}", feature = "{feature}", environment = "{environment}" }
+transitive = ["team"]
+"#,
+        None,
+    ),
+    (
+        "provider.tenant",
+        r#"
+[[provider]]
+name = "use1"
+kind = "bedrock"
+
+[[provider.tenant]]                      # of the provider above it
+team = "payments"
+environment = "prod"
+role_arn = "arn:aws:iam::123456789012:role/bedplate-payments"
+
+[provider.tenant.profiles]
+"us.amazon.nova-lite-v1:0" = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6"
+"#,
+        None,
+    ),
     ("timeout", "[timeout]\nfirst_token = \"20s\"\nidle = \"30s\"\ntotal = \"10m\"", None),
     ("drain", "[drain]\nhang_up = \"30s\"\nshutdown = \"1m\"", None),
     ("operations", "[operations]\nallow = [\"StartAsyncInvoke\", \"GetAsyncInvoke\"]", None),

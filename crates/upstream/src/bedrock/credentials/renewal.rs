@@ -19,7 +19,7 @@ use crate::config::Config;
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// Where pairs come from.
-pub(super) trait Source: Send + Sync + 'static {
+pub(in super::super) trait Source: Send + Sync + 'static {
     fn find(&self) -> BoxFuture<'_, Result<aws_credential_types::Credentials, CredentialsError>>;
 }
 
@@ -61,8 +61,20 @@ impl Source for Chain {
     }
 }
 
+/// When a pair is looked for anew.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Pace {
+    /// So long before it expires,
+    pub(in super::super) early: Duration,
+    /// and at least so often.
+    pub(in super::super) longest: Duration,
+}
+
 pub(super) struct Renewal<S> {
     source: S,
+    pace: Pace,
+    /// What the pairs are for, in log lines: empty, or with a space before it.
+    whose: String,
     current: Arc<ArcSwapOption<Pair>>,
     told: watch::Sender<Looked>,
     wake: Arc<Notify>,
@@ -74,12 +86,12 @@ pub(super) struct Renewal<S> {
 impl<S: Source> Renewal<S> {
     pub(super) fn new(
         source: S,
+        (pace, whose): (Pace, String),
         current: Arc<ArcSwapOption<Pair>>,
-        told: watch::Sender<Looked>,
-        wake: Arc<Notify>,
+        (told, wake): (watch::Sender<Looked>, Arc<Notify>),
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { source, current, told, wake, clock, logged: String::new() }
+        Self { source, pace, whose, current, told, wake, clock, logged: String::new() }
     }
 
     pub(super) async fn run(mut self) {
@@ -121,22 +133,30 @@ impl<S: Source> Renewal<S> {
         }
         self.told.send_replace(Looked::Found);
         if !std::mem::take(&mut self.logged).is_empty() {
-            tracing::info!("there are AWS credentials again");
+            tracing::info!("there are AWS credentials{} again", self.whose);
         }
-        // five minutes before they expire, at least every ten: files and roles change under us
-        let until = expires_at.map_or(600, |at| at.secs() - now.secs() - 300);
-        Duration::from_secs(u64::try_from(until).unwrap_or(5).clamp(5, 600))
+        let lives =
+            expires_at.map(|at| Duration::from_secs(u64::try_from(at.secs() - now.secs()).unwrap_or(0)));
+        let until = lives.map_or(self.pace.longest, |lives| lives.saturating_sub(self.pace.early));
+        until.clamp(Duration::from_secs(5), self.pace.longest)
     }
 
     fn failed(&mut self, said: String, now: Timestamp) -> Duration {
+        let whose = &self.whose;
         let line = match self.current.load().as_deref() {
-            None => format!("no AWS credentials: {said}"),
+            None => format!("no AWS credentials{whose}: {said}"),
             Some(pair) => match (pair.expired(now), pair.expires_at) {
-                (Some(at), _) => format!("the AWS credentials expired at {at} and cannot be renewed: {said}"),
-                (None, Some(until)) => {
-                    format!("the AWS credentials cannot be renewed, and are used until {until}: {said}")
+                (Some(at), _) => {
+                    format!("the AWS credentials{whose} expired at {at} and cannot be renewed: {said}")
                 }
-                (None, None) => format!("the AWS credentials cannot be renewed, and are used on: {said}"),
+                (None, Some(until)) => {
+                    format!(
+                        "the AWS credentials{whose} cannot be renewed, and are used until {until}: {said}"
+                    )
+                }
+                (None, None) => {
+                    format!("the AWS credentials{whose} cannot be renewed, and are used on: {said}")
+                }
             },
         };
         if self.logged != line {

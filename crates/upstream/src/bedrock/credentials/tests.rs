@@ -1,5 +1,5 @@
 use std::collections::VecDeque;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use aws_credential_types::Credentials as Found;
 use aws_credential_types::provider::error::CredentialsError;
@@ -39,7 +39,8 @@ impl Bench {
         let answers = Mutex::new(answers(clock.now()).into());
         let script = Arc::new(Script { answers, looks: watch::channel(0).0 });
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-        let credentials = Credentials::renewed(Held(Arc::clone(&script)), shared, &Handle::current());
+        let credentials =
+            Credentials::renewed(Held(Arc::clone(&script)), CHAIN, String::new(), shared, &Handle::current());
         Self { clock, script, credentials }
     }
 

@@ -99,6 +99,15 @@ fn geographies(regions: &[&str]) -> Vec<&'static str> {
     Vec::new()
 }
 
+/// Writes the path of a model operation, `/model/NAME/VERB`, with another model's name.
+pub(in super::super) fn write_model(to: &mut String, path: &str, model: &str) {
+    let verb = path.rsplit_once('/').map_or("", |(_, verb)| verb);
+    to.push_str("/model/");
+    to.push_str(&label(model));
+    to.push('/');
+    to.push_str(verb);
+}
+
 /// One label of a path.
 pub(super) fn label(name: &str) -> String {
     name.bytes().fold(String::with_capacity(name.len() + 16), |mut out, byte| {
@@ -162,5 +171,8 @@ mod tests {
     #[test]
     fn labels_are_encoded_once() {
         assert_eq!(label("arn:aws:x/y-1.2_3"), "arn%3Aaws%3Ax%2Fy-1.2_3");
+        let mut path = "/base".to_owned();
+        write_model(&mut path, "/model/us.amazon.nova-lite-v1%3A0/converse-stream", "arn:x/y");
+        assert_eq!(path, "/base/model/arn%3Ax%2Fy/converse-stream");
     }
 }
