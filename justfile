@@ -23,6 +23,10 @@ fmt:
 bench *ARGS:
     scripts/bench {{ARGS}}
 
+# run budgets through random schedules
+simulate *ARGS:
+    scripts/simulate {{ARGS}}
+
 # fuzz every decoder for a short while
 fuzz *ARGS:
     scripts/fuzz {{ARGS}}

@@ -5,11 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+HERE = ROOT / "crates/pipeline/examples/simulate"
 CRATES = ["core", "cost", "testkit", "pipeline"]
 WITHIN = 1_000
 SWITCH = """
@@ -23,62 +23,91 @@ pub mod mutant {
 """
 
 
-def copy(to):
-    for name in ["Cargo.toml", "Cargo.lock"]:
-        shutil.copy2(ROOT / name, to / name)
+def sources():
+    """What the copy consists of: path from the root → bytes."""
+    listed = [ROOT / "Cargo.toml", ROOT / "Cargo.lock"]
     for crate in CRATES:
-        shutil.copytree(ROOT / "crates" / crate, to / "crates" / crate)
+        listed += [p for p in sorted((ROOT / "crates" / crate).rglob("*")) if p.is_file()]
+    return {str(p.relative_to(ROOT)): p.read_bytes() for p in listed}
 
 
-def seed(mutants, to):
-    with open(to / "crates/core/src/lib.rs", "a") as lib:
-        lib.write(SWITCH)
+def seeded(files, mutants):
+    texts = {mutant["file"]: files[mutant["file"]].decode() for mutant in mutants}
     for n, mutant in enumerate(mutants):
-        path = to / mutant["file"]
-        text = path.read_text()
-        if text.count(mutant["find"]) != 1:
-            sys.exit(f"mutant {mutant['name']}: {mutant['find']!r} is {text.count(mutant['find'])} times in {mutant['file']}")
-        within = "crate" if mutant["file"].startswith("crates/core/") else "bedplate_core"
-        path.write_text(text.replace(mutant["find"], mutant["put"].replace("ON", f"{within}::mutant::on({n})")))
+        file, find = mutant["file"], mutant["find"]
+        if texts[file].count(find) != 1:
+            sys.exit(f"mutant {mutant['name']}: {find!r} is {texts[file].count(find)} times in {file}")
+        within = "crate" if file.startswith("crates/core/") else "bedplate_core"
+        texts[file] = texts[file].replace(find, mutant["put"].replace("ON", f"{within}::mutant::on({n})"))
+    # else cargo takes these packages for the real ones, whose dependencies they share
+    version = '[workspace.package]\nversion = "0.1.0"'
+    texts["Cargo.toml"] = files["Cargo.toml"].decode()
+    if version not in texts["Cargo.toml"]:
+        sys.exit(f"Cargo.toml does not say {version!r}")
+    texts["Cargo.toml"] = texts["Cargo.toml"].replace(version, version.replace("0.1.0", "0.1.9999"))
+    lib = "crates/core/src/lib.rs"
+    texts[lib] = texts.get(lib, files[lib].decode()) + SWITCH
+    return files | {file: text.encode() for file, text in texts.items()}
+
+
+def write(files, to):
+    """Writes what changed since the last time, so that only that is built again."""
+    for file, data in files.items():
+        path = to / file
+        if not path.exists() or path.read_bytes() != data:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    for path in [p for p in to.rglob("*") if p.is_file()]:
+        if str(path.relative_to(to)) not in files:
+            path.unlink()
 
 
 def build(at, built):
     command = ["cargo", "build", "--offline", "--quiet", "--profile", "simulation", "--package", "bedplate-pipeline", "--example", "simulate"]
-    environment = os.environ | {"RUSTFLAGS": "--cap-lints=allow"}
-    subprocess.run(command, cwd=at, env=environment, check=True)
-    shutil.copy2(built, at / "simulate")
-    return at / "simulate"
+    done = subprocess.run(command, cwd=at / "source", capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"the engine with the seeded faults does not build:\n{done.stderr}")
+    # the next build of the real one has the same name
+    program = shutil.copy2(built, at / "simulate")
+    if b"BEDPLATE_MUTANT" not in program.read_bytes():
+        sys.exit("what was built is not the engine with the seeded faults")
+    return program
 
 
-def seen(program, n):
-    """How many schedules it takes until the fault is seen, and as what; `None` when it is not."""
+def seen(program, n, within=WITHIN):
+    """How many schedules it takes until the fault is seen, and by which rule; `None` when it is not."""
     run = subprocess.run(
-        [program, "--seeds", str(WITHIN), "--smallest", "0"], env=os.environ | {"BEDPLATE_MUTANT": str(n)}, capture_output=True, text=True, timeout=600
+        [program, str(within), "--brief"], env=os.environ | {"BEDPLATE_MUTANT": str(n)}, capture_output=True, text=True, timeout=600
     )
-    line = run.stdout.splitlines()[0] if run.stdout else run.stderr
     if run.returncode == 0:
         return None
-    seed, said = line.removeprefix("simulation: seed ").split(" FAILED: ", 1)
-    return int(seed) + 1, said
+    seed, said = run.stdout.splitlines()[0].removeprefix("simulation: seed ").split(" FAILED: ", 1)
+    return int(seed) + 1, said.split(":", 1)[0]
 
 
 def main():
-    built, word = Path(sys.argv[1]), sys.argv[2]
-    mutants = tomllib.loads((ROOT / "crates/pipeline/examples/simulate/mutants.toml").read_text())["mutant"]
+    words = sys.argv[1:]
+    mutants = tomllib.loads((HERE / "mutants.toml").read_text())["mutant"]
+    wanted = [
+        (n, mutant) for n, mutant in enumerate(mutants)
+        if not words or (mutant.get("quick") if words == ["--quick"] else " ".join(words) in mutant["name"])
+    ]
+    if not wanted:
+        sys.exit(f"no mutant has `{' '.join(words)}` in its name")
+    # one place for all runs: what did not change need not be built again
+    target = Path(os.environ["CARGO_TARGET_DIR"])
+    write(seeded(sources(), mutants), target / "mutants/source")
+    program = build(target / "mutants", target / "simulation/examples/simulate")
+    if found := seen(program, -1, 100):
+        sys.exit(f"without a fault the simulation fails, too: {found}")
+    print(f"{'mutant':<82} {'seen after':>10}  by the rule", flush=True)
     missed = 0
-    with tempfile.TemporaryDirectory(prefix="bedplate-mutants.") as folder:
-        copy(Path(folder))
-        seed(mutants, Path(folder))
-        program = build(Path(folder), built)
-        if found := seen(program, -1):
-            sys.exit(f"without a fault the simulation fails, too: {found}")
-        for n, mutant in enumerate(mutants):
-            if word not in mutant["name"]:
-                continue
-            found = seen(program, n)
-            missed += found is None
-            after = f"ok, seen after {found[0]:>4}: {found[1][:100]}" if found else f"FAILED, not seen within {WITHIN}"
-            print(f"mutant: {mutant['name']}: {after}", flush=True)
+    for n, mutant in wanted:
+        found = seen(program, n)
+        missed += found is None
+        said = f"{found[0]:>10}  {found[1]}" if found else f"{'never':>10}  FAILED"
+        print(f"{mutant['name']:<82} {said}", flush=True)
+    print(f"mutants: {len(wanted) - missed} of {len(wanted)} seen within {WITHIN} schedules")
     sys.exit(1 if missed else 0)
 
 

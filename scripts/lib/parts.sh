@@ -76,6 +76,11 @@ count_node() {
 # fuzz: TARGET: ok, N runs (or FAILED), a line for each target
 count_fuzz() { awk '/^fuzz: [^ ]+: ok,/ { p++ } /^fuzz: [^ ]+: FAILED/ { f++ } END { print p + 0, f + 0, 0 }' "$1"; }
 
+# simulation: WHAT: ok, …; mutants: N of M seen …; and FAILED in the line of whatever did
+count_simulate() {
+  awk '/^simulation: .*: ok, / { p++ } /FAILED/ { f++ } /^mutants: / { p += $2 } END { print p + 0, f + 0, 0 }' "$1"
+}
+
 plain() { sed 's/\x1b\[[0-9;]*m//g' "$1"; }
 
 # The closing lines. Gives 0 when everything that ran passed.

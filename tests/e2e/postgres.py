@@ -1,5 +1,6 @@
 """A PostgreSQL of one test's own, that can be stopped and started again: scripts/lib/postgres.sh behind a pipe."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -32,6 +33,15 @@ class Postgres:
 
     def thaw(self):
         self._do("thaw")
+
+    def ask(self, sql):
+        """The one row that a question gives, as texts."""
+        # Debian keeps the programs off PATH
+        psql = shutil.which("psql") or sorted(Path("/usr/lib/postgresql").glob("*/bin/psql"))[-1]
+        done = subprocess.run([psql, self.url, "--no-psqlrc", "--tuples-only", "--no-align", "--command", sql],
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip().split("|")
 
     def end(self):
         self.shell.stdin.close()

@@ -3,17 +3,14 @@
 import contextlib
 import http.client
 import json
-import shutil
 import threading
 import time
 import urllib.parse
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 
 from gateway import NOVA, cli, recorder_config
-from postgres import Postgres
 from recorder import json_answer, stream_answer
 from test_cli import admin_key
 from test_reload import replace, wait_until
@@ -59,9 +56,9 @@ def budget(name="b", limit="1 USD", **more):
     return f'[[budget]]\nname = "{name}"\nlimit = "{limit}"\n{lines}'
 
 
-def status(gateway, name="b"):
+def status(gateway, name="b", **environment):
     """The one account of a budget."""
-    (account,) = gateway.cli_json("budget", "status", name)["accounts"]
+    (account,) = gateway.cli_json("budget", "status", name, **environment)["accounts"]
     return account
 
 
@@ -461,47 +458,3 @@ def test_what_is_expected_of_prompts_is_learned_and_its_error_told(start):
     wait_until(lambda: metric(gateway, "bedplate_prompt_told_tokens_total", model=NOVA) == told)
     assert metric(gateway, "bedplate_prompt_expected_tokens_total", model=NOVA) == expected
     assert 0 < metric(gateway, "bedplate_prompt_missed_tokens_total", model=NOVA) < told
-
-
-# ---- many gateways ----
-
-@pytest.fixture
-def postgres():
-    server = Postgres()
-    yield server
-    server.end()
-
-
-def test_two_gateways_share_a_budget_and_tell_of_it_once(start, postgres, tmp_path):
-    ladder = '[{ at = "10%", do = "warn" }, { at = "100%", do = "block" }]'
-    config = FAST + '[store]\nledger = { postgres = { env = "LEDGER_URL" } }\n' + budget(limit="0.02 USD", ladder=ladder)
-    one = start(config, LEDGER_URL=postgres.url)
-    state = tmp_path / "other" / ".bedplate"
-    state.mkdir(parents=True, mode=0o700)
-    shutil.copy(one.project / ".bedplate" / "master.key", state)
-    other = start(config, project=state.parent, LEDGER_URL=postgres.url)
-    long = [{"role": "user", "content": [{"text": "hello, and " * 800}]}]
-
-    def spend(gateway):
-        client = gateway.client(retries={"total_max_attempts": 5, "mode": "standard"})
-        with pytest.raises(client.exceptions.ServiceQuotaExceededException):
-            while client.converse(modelId=NOVA, messages=long):
-                pass
-        return True
-
-    with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(spend, (one, other))) == [True, True]
-    gateways = (one, other)
-    repeated = lambda: sum(metric(g, "bedplate_notices_repeated_total") for g in gateways)  # noqa: E731
-    wait_until(lambda: repeated() >= 2, 20)
-    for said in ("has reached 10%", "blocks calls"):
-        assert sum(g.log().count(said) for g in gateways) == 1, said
-    for gateway in gateways:
-        gateway.stop()
-    (account,) = one.cli_json("budget", "status", "b", LEDGER_URL=postgres.url)["accounts"]
-    assert (account["held"], account["unknown"]) == (0, 0)
-    assert 0.9 * 20_000_000 <= account["settled"] <= 20_000_000
-    spent = [json.loads(line)["call"]["charges"][0]["amount"] for line in one.cli(
-        "calls", "tail", "--no-follow", "-n", "10000", "--format", "json", LEDGER_URL=postgres.url).stdout.splitlines()
-        if '"charges"' in line]
-    assert sum(spent) == account["settled"]

@@ -66,7 +66,7 @@ impl Shape {
             scope,
             tokens,
             soft: name == "hint",
-            outage: *dice.pick(&[None, None, None, None, Some("closed"), Some("slice"), Some("open")]),
+            outage: *dice.pick(&[None, None, Some("closed"), Some("slice"), Some("slice"), Some("open")]),
             allow: dice.percent(10),
             limit: if tokens { dice.within(5_000..60_000) } else { dice.within(200..1_500) },
             period: *dice.pick(&PERIODS),

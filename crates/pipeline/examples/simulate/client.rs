@@ -16,7 +16,7 @@ use crate::dice::Dice;
 use crate::model::{KEYS, need, who};
 use crate::node::{Node, NodeClock};
 use crate::schedule::Want;
-use crate::tell;
+use crate::trace::tell;
 use crate::wire::Wire;
 
 /// Of a budget, in thousandths.

@@ -1,4 +1,4 @@
-//! Budgets under everything that may happen to them: `scripts/simulate`.
+//! Budgets under everything that may happen to them: `scripts/simulate`. README.md, beside this, says how to read it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,8 +14,10 @@ mod dice;
 mod model;
 mod node;
 mod outcome;
+mod rule;
 mod schedule;
 mod tally;
+mod trace;
 mod wire;
 mod world;
 
@@ -24,50 +26,76 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use bedplate_core::clock::SystemClock;
+use rule::{Broken, Rule};
 use schedule::Schedule;
 use tally::Tally;
 use tokio::task::LocalSet;
 
-const USAGE: &str = "simulate [--from SEED] [--seeds N] [--within SECONDS] [--smallest 0]";
+const USAGE: &str = "simulate [N] [--seed S] [--trace] [--brief]";
 
 fn main() -> ExitCode {
-    let Some(Wish { from, seeds, within, minimise }) = Wish::read() else {
+    let Some(wish) = Wish::read() else {
         eprintln!("usage: {USAGE}");
         return ExitCode::from(2);
     };
     std::panic::set_hook(Box::new(|panic| PANICKED.set(Some(panic.to_string()))));
     let clock = SystemClock::shared();
     let began = clock.tick();
+    let pace = |runs: u64| runs as f64 / clock.tick().since(began).as_secs_f64();
     let mut tally = Tally::default();
-    for seed in from..from + seeds {
-        if clock.tick().since(began).as_secs() >= within {
-            break;
-        }
-        if seed % CLIENTS == 0
-            && let Err(said) = attempt(|| client::run(seed))
-        {
-            println!("simulation: seed {seed} FAILED: a client alone: {said}");
-            return ExitCode::FAILURE;
-        }
-        match attempt(|| world::run(&Schedule::new(seed))) {
-            Ok(run) => tally.add(&Tally { runs: 1, ..run }),
-            Err(said) => {
-                println!("simulation: seed {seed} FAILED: {said}");
-                if minimise {
-                    print(&smallest(Schedule::new(seed)));
+    for seed in wish.from..wish.from + wish.seeds {
+        let run = if wish.trace { trace::shown(|| schedule(seed)) } else { schedule(seed) };
+        match run {
+            Ok(run) => tally.add(&run),
+            Err(broken) => {
+                println!("simulation: seed {seed} FAILED: {broken}");
+                println!("the rule: {}", broken.rule.says());
+                println!("again, told line by line: scripts/simulate 1 --seed {seed} --trace");
+                if !wish.brief && broken.rule != Rule::Client {
+                    smallest(Schedule::new(seed));
                 }
                 return ExitCode::FAILURE;
             }
         }
+        let done = seed - wish.from + 1;
+        if done.is_multiple_of(PROGRESS) && !wish.brief {
+            eprintln!("simulation: {done} of {}, {:.0} a second", wish.seeds, pace(done));
+        }
     }
-    let seconds = clock.tick().since(began).as_secs_f64();
-    println!("simulation: {} schedules: ok, {:.0} a second", tally.runs, tally.runs as f64 / seconds);
-    println!("{tally}");
+    let Wish { from, seeds, brief, .. } = wish;
+    println!("simulation: {seeds} schedules from seed {from}: ok, {:.0} a second", pace(seeds));
+    if !brief {
+        println!("{tally}");
+    }
     ExitCode::SUCCESS
 }
 
+const PROGRESS: u64 = 1_000;
 /// One in so many seeds is also that of a client alone.
 const CLIENTS: u64 = 10;
+/// One in so many is run twice more, and what is told must be the same.
+const TWICE: u64 = 50;
+
+/// All that belongs to a seed.
+fn schedule(seed: u64) -> Result<Tally, Broken> {
+    let mut tally = Tally::default();
+    let schedule = Schedule::new(seed);
+    tally.add(&attempt(|| world::run(&schedule))?);
+    if seed.is_multiple_of(CLIENTS) {
+        attempt(|| client::run(seed).map_err(|said| Rule::Client.broken(said)))?;
+        tally.checked(Rule::Client);
+    }
+    if seed.is_multiple_of(TWICE) {
+        let [one, other] = [0, 1].map(|_| trace::told(|| attempt(|| world::run(&schedule)).is_ok()));
+        tally.checked(Rule::Same);
+        if one != other {
+            let differ = one.1.lines().zip(other.1.lines()).find(|(one, other)| one != other);
+            return Err(Rule::Same.broken(format!("{differ:?}")));
+        }
+    }
+    tally.checked(Rule::Sound);
+    Ok(tally)
+}
 
 /// Runs on a clock that stands still unless everybody waits.
 fn runtime<T>(run: impl Future<Output = T>) -> T {
@@ -77,25 +105,24 @@ fn runtime<T>(run: impl Future<Output = T>) -> T {
 }
 
 struct Wish {
-    from: u64,
     seeds: u64,
-    within: u64,
-    /// Whether a schedule that fails is brought into its smallest form.
-    minimise: bool,
+    from: u64,
+    /// Tells what happens.
+    trace: bool,
+    /// One line, and no smallest form of a schedule that fails.
+    brief: bool,
 }
 
 impl Wish {
     fn read() -> Option<Self> {
-        let mut wish = Self { from: 0, seeds: 10_000, within: u64::MAX, minimise: true };
+        let mut wish = Self { seeds: 10_000, from: 0, trace: false, brief: false };
         let mut said = std::env::args().skip(1);
-        while let Some(name) = said.next() {
-            let number = said.next()?.parse().ok()?;
-            match name.as_str() {
-                "--from" => wish.from = number,
-                "--seeds" => wish.seeds = number,
-                "--within" => wish.within = number,
-                "--smallest" => wish.minimise = number != 0,
-                _ => return None,
+        while let Some(word) = said.next() {
+            match word.as_str() {
+                "--seed" => wish.from = said.next()?.parse().ok()?,
+                "--trace" => wish.trace = true,
+                "--brief" => wish.brief = true,
+                seeds => wish.seeds = seeds.parse().ok().filter(|n| *n > 0)?,
             }
         }
         Some(wish)
@@ -103,36 +130,31 @@ impl Wish {
 }
 
 thread_local! {
-    /// Whether a run tells what happens in it.
-    static TELLS: Cell<bool> = const { Cell::new(false) };
     /// What a task of the run under way panicked with.
     static PANICKED: Cell<Option<String>> = const { Cell::new(None) };
 }
 
-fn attempt<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+fn attempt<T>(run: impl FnOnce() -> Result<T, Broken>) -> Result<T, Broken> {
     let ran = catch_unwind(AssertUnwindSafe(run));
     match PANICKED.take() {
-        Some(panic) => Err(panic),
-        None => ran.unwrap_or_else(|_| Err("panicked".into())),
+        Some(panic) => Err(Rule::Sound.broken(panic)),
+        None => ran.unwrap_or_else(|_| Err(Rule::Sound.broken("panicked"))),
     }
 }
 
-/// What happens, when it is a run that failed before.
-fn tell(what: impl FnOnce() -> String) {
-    if TELLS.get() {
-        println!("{}", what());
+/// Takes out what is not needed for it to fail, halves first, single events last; and shows what is left.
+fn smallest(mut schedule: Schedule) {
+    let fails = |schedule: &Schedule| attempt(|| world::run(schedule)).err();
+    if fails(&schedule).is_none() {
+        return;
     }
-}
-
-/// Takes out what is not needed for it to fail: halves first, single events last.
-fn smallest(mut schedule: Schedule) -> Schedule {
     let mut size = schedule.events.len() / 2;
     while size > 0 {
         let mut at = 0;
         while at < schedule.events.len() {
             let mut less = schedule.clone();
             less.events.drain(at..(at + size).min(less.events.len()));
-            if attempt(|| world::run(&less)).is_err() {
+            if fails(&less).is_some() {
                 schedule = less;
             } else {
                 at += size;
@@ -140,21 +162,8 @@ fn smallest(mut schedule: Schedule) -> Schedule {
         }
         size /= 2;
     }
-    schedule
-}
-
-fn print(schedule: &Schedule) {
-    println!(
-        "the smallest part of it that fails, {} nodes, {} s before midnight:",
-        schedule.nodes, schedule.before_midnight
-    );
-    for config in &schedule.configs {
-        println!("{config}");
+    println!("\nthe smallest part of it that fails:");
+    if let Some(broken) = trace::shown(|| fails(&schedule)) {
+        println!("{broken}");
     }
-    for (at, event) in &schedule.events {
-        println!("{at:>8} ms  {event:?}");
-    }
-    println!();
-    TELLS.set(true);
-    println!("{}", attempt(|| world::run(schedule)).unwrap_err());
 }

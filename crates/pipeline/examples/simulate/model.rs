@@ -12,10 +12,9 @@ use bedplate_cost::Worst;
 use bedplate_cost::budget::{Budget, Kind, Outage, Period, Unpriced, Who};
 use bedplate_pipeline::budget::{Hold, Likely, Need, Refused, Spent};
 
+use crate::rule::Checked;
 use crate::schedule::{Fate, Plan, Want};
-
-/// What went wrong, in words.
-pub(crate) type Checked = Result<(), String>;
+use crate::trace::Short;
 
 #[derive(Default)]
 pub(crate) struct Model {
@@ -37,6 +36,8 @@ pub(crate) struct Call {
     pub plan: Plan,
     pub state: State,
     pub lines: Vec<Line>,
+    /// What it was given was held.
+    pub given: bool,
     output: u64,
 }
 
@@ -77,7 +78,7 @@ impl Call {
             Some(Line { budget: Arc::clone(budget), window, held: 0, charge: 0 })
         };
         let lines = budgets.iter().filter_map(line).collect();
-        Self { id, node, name, at, plan, state: State::Asking, lines, output: plan.need.output }
+        Self { id, node, name, at, plan, state: State::Asking, lines, given: false, output: plan.need.output }
     }
 
     /// What it is true that a line spends, or may yet spend.
@@ -128,7 +129,7 @@ impl Call {
         if hold.output().is_some() && !(want.least <= output && output < want.output) {
             return Err(format!("bounded to {output} of {}..{}", want.least, want.output));
         }
-        (self.state, self.output) = (State::Holding, output);
+        (self.state, self.output, self.given) = (State::Holding, output, true);
         for line in &mut self.lines {
             line.held = worst(&line.budget, want, output).unwrap_or(0);
         }
@@ -166,7 +167,8 @@ impl Model {
             let before: i64 = before.map_or(0, |b| b.range(reach.windows.clone()).map(|(_, n)| n).sum());
             let most = ceiling.max(before) + excess;
             if weight > most {
-                return Err(format!("overspent: {weight} of {most} ({ceiling}) in {:?}", line.window));
+                let window = Short(&line.window);
+                return Err(format!("{weight} of {most} (the limit is {ceiling}) in {window}"));
             }
         }
         Ok(())
@@ -176,7 +178,7 @@ impl Model {
     pub(crate) fn refused(&self, call: &Call, refused: &Refused, elsewhere: Elsewhere) -> Checked {
         let blocked = &refused.blocked;
         let Some(line) = call.lines.iter().find(|l| l.window == blocked.window) else {
-            return Err(format!("refused for a window that it does not spend from: {blocked:?}"));
+            return Err(format!("for a window that it does not spend from: {blocked:?}"));
         };
         let budget = &line.budget;
         let least = worst(budget, call.plan.need, call.plan.need.least);
@@ -189,7 +191,7 @@ impl Model {
             Why::Unknown => elsewhere.dead,
             Why::Held => !elsewhere.alone,
         };
-        if fair { Ok(()) } else { Err(format!("refused for nothing: {blocked:?}")) }
+        if fair { Ok(()) } else { Err(format!("{blocked:?}")) }
     }
 
     /// All of an account that counts with a window if each call on its way costs its worst case.

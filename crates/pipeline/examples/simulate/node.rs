@@ -38,6 +38,8 @@ pub(crate) struct Node {
     /// Settled and not written.
     pub pending: RefCell<VecDeque<Arc<Outcome>>>,
     writing: tokio::sync::Mutex<()>,
+    /// How many records were written again because nobody heard that they were written.
+    pub again: Cell<u64>,
     pub tasks: RefCell<JoinSet<()>>,
 }
 
@@ -68,6 +70,7 @@ impl Node {
             frost: Rc::default(),
             pending: RefCell::default(),
             writing: tokio::sync::Mutex::default(),
+            again: Cell::new(0),
             tasks: RefCell::default(),
         });
         node.set(budgets);
@@ -112,7 +115,11 @@ impl Node {
         loop {
             let batch: Vec<_> = self.pending.borrow().iter().take(BATCH).cloned().collect();
             let n = batch.len();
-            if n == 0 || !matches!(timeout(TERMS.deadline, self.wire.append(batch)).await, Ok(Ok(()))) {
+            if n == 0 {
+                return;
+            }
+            if !matches!(timeout(TERMS.deadline, self.wire.append(batch)).await, Ok(Ok(()))) {
+                self.again.set(self.again.get() + n as u64);
                 return;
             }
             drop(self.pending.borrow_mut().drain(..n));

@@ -17,7 +17,8 @@ use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep};
 
 use crate::dice::Dice;
-use crate::tell;
+use crate::schedule::Jam;
+use crate::trace::{Short, list, tell};
 
 pub(crate) struct Wire {
     ledger: Arc<FaultyLedger>,
@@ -25,10 +26,14 @@ pub(crate) struct Wire {
     slow_until: Mutex<Option<Instant>>,
     down_until: Mutex<Option<Instant>>,
     cut_until: Mutex<Option<Instant>>,
+    jams: Mutex<Vec<(Jam, Instant)>>,
     /// Whether anything went wrong on it yet.
     faulty: AtomicBool,
     /// Questions on their way.
     open: Arc<AtomicU64>,
+    /// How many grants there were, and the first that was of no use.
+    grants: AtomicU64,
+    useless: Mutex<Option<String>>,
 }
 
 impl Wire {
@@ -39,8 +44,11 @@ impl Wire {
             slow_until: Mutex::default(),
             down_until: Mutex::default(),
             cut_until: Mutex::default(),
+            jams: Mutex::default(),
             faulty: AtomicBool::new(false),
             open: Arc::default(),
+            grants: AtomicU64::new(0),
+            useless: Mutex::default(),
         })
     }
 
@@ -64,6 +72,16 @@ impl Wire {
         *self.cut_until.lock() = Some(until);
     }
 
+    pub(crate) fn jam(&self, what: Jam, until: Instant) {
+        self.spoil();
+        self.jams.lock().push((what, until));
+    }
+
+    fn passes(&self, what: Jam) -> Result<(), StoreError> {
+        let jammed = self.jams.lock().iter().any(|(jam, until)| *jam == what && Instant::now() < *until);
+        if jammed { Err(StoreError::Unavailable("jammed".into())) } else { Ok(()) }
+    }
+
     pub(crate) fn spoil(&self) {
         self.faulty.store(true, Ordering::Relaxed);
     }
@@ -78,6 +96,7 @@ impl Wire {
         *self.slow_until.lock() = None;
         *self.down_until.lock() = None;
         *self.cut_until.lock() = None;
+        self.jams.lock().clear();
     }
 
     pub(crate) async fn deliver(&self) {
@@ -92,7 +111,29 @@ impl Wire {
         self.ledger.deliver().await;
     }
 
+    /// How often something was granted since this was last asked; the first grant that was of no use.
+    pub(crate) fn grants(&self) -> (u64, Option<String>) {
+        (self.grants.swap(0, Ordering::Relaxed), self.useless.lock().take())
+    }
+
+    /// What is granted comes on top of what counts already.
+    fn look(&self, draw: &Draw, drawn: &Drawn) {
+        if let Drawn::Granted { amount, sums, .. } = drawn {
+            self.grants.fetch_add(1, Ordering::Relaxed);
+            if sums.open() < *amount {
+                let said = format!(
+                    "{} was granted {amount} of {}, and has {}",
+                    draw.node.0,
+                    Short(&draw.window),
+                    Short(*sums)
+                );
+                self.useless.lock().get_or_insert(said);
+            }
+        }
+    }
+
     pub(crate) async fn append(&self, batch: Vec<Arc<Outcome>>) -> Result<(), StoreError> {
+        self.passes(Jam::Records)?;
         self.carry(move |ledger| Box::pin(async move { ledger.append(&batch).await })).await
     }
 
@@ -145,10 +186,23 @@ impl Budgets for Wire {
     async fn draw(&self, draw: &Draw, now: Timestamp) -> Result<Drawn, StoreError> {
         let (asked, copy) = (draw, draw.clone());
         let drawn = self.carry(move |ledger| Box::pin(async move { ledger.draw(&copy, now).await })).await;
+        if let Ok(drawn) = &drawn {
+            self.look(draw, drawn);
+        }
         tell(|| {
             let Draw { window, counts_from, limit, need, want, node, .. } = asked;
+            let came = match &drawn {
+                Ok(Drawn::Granted { amount, sums, stand }) => {
+                    format!("gets {amount}: {}; {}", Short(*sums), Short(*stand))
+                }
+                Ok(Drawn::Short { sums, stand }) => {
+                    format!("gets nothing: {}; {}", Short(*sums), Short(*stand))
+                }
+                Err(error) => format!("hears nothing: {error}"),
+            };
+            let (from, window) = (counts_from, Short(window));
             format!(
-                "  {} draws {need}..{want} below {limit} of {window:?} from {counts_from}: {drawn:?}",
+                "         {} asks for {need} to {want} of {limit} counted from {from}, {window}, and {came}",
                 node.0
             )
         });
@@ -157,9 +211,16 @@ impl Budgets for Wire {
 
     async fn give_back(&self, node: &NodeId, returns: &[Return]) -> Result<(), StoreError> {
         let (name, copy) = (node.clone(), returns.to_vec());
-        let said =
-            self.carry(move |ledger| Box::pin(async move { ledger.give_back(&name, &copy).await })).await;
-        tell(|| format!("  {} gives back {returns:?}: {said:?}", node.0));
+        let said = match self.passes(Jam::Returns) {
+            Ok(()) => {
+                self.carry(move |ledger| Box::pin(async move { ledger.give_back(&name, &copy).await })).await
+            }
+            jammed => jammed,
+        };
+        tell(|| {
+            let parts = list(returns, |part| format!("{} in all of {}", part.total, Short(&part.window)));
+            format!("         {} gives back {parts}{}", node.0, heard(said.as_ref().err()))
+        });
         said
     }
 
@@ -167,7 +228,12 @@ impl Budgets for Wire {
         let name = node.clone();
         let renewed =
             self.carry(move |ledger| Box::pin(async move { ledger.renew(&name, lease_until).await })).await;
-        tell(|| format!("  {} renews: {renewed:?}", node.0));
+        if !renewed.as_ref().is_ok_and(Vec::is_empty) {
+            tell(|| {
+                let slices = list(renewed.iter().flatten(), |slice| Short(slice).to_string());
+                format!("         {} renews {slices}{}", node.0, heard(renewed.as_ref().err()))
+            });
+        }
         renewed
     }
 
@@ -182,4 +248,8 @@ impl Budgets for Wire {
     async fn forget_slices(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.ledger.forget_slices(before).await
     }
+}
+
+fn heard(error: Option<&StoreError>) -> String {
+    error.map_or_else(String::new, |error| format!(", and hears nothing: {error}"))
 }

@@ -1,6 +1,7 @@
 //! Runs a schedule: some processes, one ledger, and the model beside them.
 
 mod check;
+mod end;
 
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bedplate_core::budget::Charge;
 use bedplate_core::call::CallId;
 use bedplate_core::clock::{Clock as _, Timestamp};
 use bedplate_core::ports::{Budgets as _, Calls as _, StoreError};
@@ -20,22 +22,21 @@ use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::dice::Dice;
-use crate::model::{Call, Elsewhere, KEYS, Model, State, need, strict, who};
+use crate::model::{Call, Elsewhere, KEYS, Line, Model, State, need, strict, who};
 use crate::node::{Node, NodeClock, Phase, TERMS};
+use crate::rule::{Broken, Checked, Rule};
 use crate::schedule::{Event, Plan, Schedule};
-use crate::tally::Tally;
-use crate::tell;
+use crate::tally::{Count, Tally};
+use crate::trace::{Short, list, tell};
 use crate::wire::Wire;
 
 const MIDNIGHT: &str = "2026-12-01T00:00:00Z";
-/// Longer than anything in a run takes when nothing fails any more.
-const LONG: Duration = Duration::from_secs(90);
-
 /// Runs it to its end.
 ///
 /// # Errors
 /// The first thing that was not as it must be.
-pub(crate) fn run(schedule: &Schedule) -> Result<Tally, String> {
+pub(crate) fn run(schedule: &Schedule) -> Result<Tally, Broken> {
+    tell(|| schedule.to_string());
     crate::runtime(async {
         let world = World::new(schedule);
         world.play(schedule).await;
@@ -61,7 +62,7 @@ struct World {
     outcomes: RefCell<Vec<Arc<Outcome>>>,
     /// A process ended or stood still.
     dead: Cell<bool>,
-    failed: RefCell<Option<String>>,
+    failed: RefCell<Option<Broken>>,
     tally: RefCell<Tally>,
 }
 
@@ -100,6 +101,7 @@ impl World {
         let clock = NodeClock::new(self.began, self.wall, skew);
         let node = Node::new(nodes.len(), clock, wire, self.configs[config].clone());
         nodes.push(Rc::clone(&node));
+        self.count(Count::Processes);
         node
     }
 
@@ -107,10 +109,22 @@ impl World {
         self.failed.borrow().is_none()
     }
 
-    fn fail(&self, said: String) {
-        self.failed
-            .borrow_mut()
-            .get_or_insert_with(|| format!("at {} ms: {said}", self.began.elapsed().as_millis()));
+    /// Whether a rule holds. The first that does not ends the run.
+    fn must(&self, rule: Rule, holds: Checked) {
+        self.tally.borrow_mut().checked(rule);
+        if let Err(said) = holds {
+            let at = self.began.elapsed().as_millis();
+            self.failed.borrow_mut().get_or_insert_with(|| rule.broken(format!("at {at} ms: {said}")));
+        }
+    }
+
+    fn count(&self, what: Count) {
+        self.tally.borrow_mut().count(what);
+    }
+
+    /// What happens, and when.
+    fn tell(&self, what: impl FnOnce() -> String) {
+        tell(|| format!("{:>8} {}", self.began.elapsed().as_millis(), what()));
     }
 
     fn now(&self) -> Timestamp {
@@ -129,7 +143,7 @@ impl World {
     }
 
     async fn happen(self: &Rc<Self>, event: &Event) {
-        tell(|| format!("{:>6} {event:?}", self.began.elapsed().as_millis()));
+        self.tell(|| format!("== {event}"));
         let place = |at: &usize| Rc::clone(&self.places.borrow()[*at]);
         let soon = |ms: &u64| Instant::now() + Duration::from_millis(*ms);
         self.tally.borrow_mut().happened(event);
@@ -147,6 +161,7 @@ impl World {
             Event::Deliver(at) => place(at).wire.deliver().await,
             Event::Cut(at, ms) => place(at).wire.cut(soon(ms)),
             Event::Slow(at, ms) => place(at).wire.slow(soon(ms)),
+            Event::Jam(at, what, ms) => place(at).wire.jam(*what, soon(ms)),
             Event::Failover(ms) => self.nodes.borrow().iter().for_each(|node| node.wire.down(soon(ms))),
             Event::Step(at, ms) => {
                 self.dead.set(true);
@@ -164,6 +179,7 @@ impl World {
                     |c: &Call| last.as_ref().is_some_and(|o| o.call.id == c.id) && c.state == State::Recorded;
                 if self.model.borrow().calls.iter().any(recorded) {
                     at_once(self.memory.append(last.as_slice()));
+                    self.count(Count::Repeats);
                 }
             }
         }
@@ -191,13 +207,15 @@ impl World {
             let (began, frozen) = (Instant::now(), node.frost.total());
             let asked = node.purses.hold(&who(KEYS[plan.key]), &need(plan.need)).await;
             let took = began.elapsed() - (node.frost.total() - frozen);
-            if took > TERMS.wait + TERMS.deadline + Duration::from_millis(10) {
-                self.fail(format!("a hold took {} ms", took.as_millis()));
-            }
+            let longest = TERMS.wait + TERMS.deadline + Duration::from_millis(10);
+            let said = || format!("{id} waited {} ms for its hold", took.as_millis());
+            self.must(Rule::Wait, if took <= longest { Ok(()) } else { Err(said()) });
             alone &= self.model.borrow().calls.len() == call + 1;
             match asked {
                 Err(refused) => self.refused(&node, call, &refused, alone),
                 Ok(hold) => {
+                    // it may go by terms that are no longer in force once it has what it asked for
+                    self.remember();
                     self.held(call, &hold);
                     self.check();
                     sleep(Duration::from_millis(plan.lasts)).await;
@@ -206,18 +224,20 @@ impl World {
             }
         };
         match plan.patience {
-            Some(ms) => drop(timeout(Duration::from_millis(ms), life).await),
+            Some(ms) => {
+                if timeout(Duration::from_millis(ms), life).await.is_err() {
+                    self.tell(|| format!("call {call} is given up by its caller"));
+                    self.count(Count::Cancelled);
+                }
+            }
             None => life.await,
         }
     }
 
     fn held(&self, at: usize, hold: &Hold) {
-        tell(|| {
-            format!(
-                "{:>6} call {at} holds {:?}",
-                self.began.elapsed().as_millis(),
-                hold.parts().collect::<Vec<_>>()
-            )
+        self.tell(|| {
+            let parts = list(hold.parts(), |(window, held)| format!("{held} of {}", Short(window)));
+            format!("call {at} holds {parts}")
         });
         self.tally.borrow_mut().held(hold);
         let mut model = self.model.borrow_mut();
@@ -232,18 +252,25 @@ impl World {
         for node in self.nodes.borrow().iter().filter(|n| n.lives()) {
             ceilings.extend(node.budgets.borrow().iter().cloned());
         }
-        let highest = |line: &crate::model::Line| {
+        let highest = |line: &Line| {
             let mine = ceilings.iter().filter(|b| b.id == line.budget.id).filter_map(|b| b.ceiling());
             mine.chain(line.budget.ceiling()).max()
         };
-        if let Err(said) = held.and_then(|()| model.limits(&model.calls[at], highest)) {
-            let call = &model.calls[at];
-            self.fail(format!("{} on {}: {said}", call.id, call.name.0));
-        }
+        let call = &model.calls[at];
+        let of = |said| format!("call {at} on {}: {said}", call.name.0);
+        self.must(Rule::Hold, held.map_err(of));
+        self.must(Rule::Limit, model.limits(call, highest).map_err(of));
     }
 
     fn refused(&self, node: &Node, at: usize, refused: &Refused, alone: bool) {
-        tell(|| format!("{:>6} call {at} is refused: {refused:?}", self.began.elapsed().as_millis()));
+        self.tell(|| {
+            let (window, blocked) = (Short(&refused.blocked.window), &refused.blocked);
+            let (need, limit, stand) = (blocked.need, blocked.limit, Short(blocked.stand));
+            format!(
+                "call {at} is refused, {:?}: it needs {need} of {limit} of {window}; {stand}",
+                blocked.why
+            )
+        });
         self.tally.borrow_mut().refused(refused.blocked.why);
         let slices = at_once(self.memory.slices(Some(&refused.blocked.window.account.budget), Timestamp(0)));
         let reconciled = slices.iter().map(|s| s.sums.reconciled).sum();
@@ -260,10 +287,9 @@ impl World {
             reconciled,
         };
         let model = self.model.borrow();
-        if let Err(said) = model.refused(&model.calls[at], refused, elsewhere) {
-            let call = &model.calls[at];
-            self.fail(format!("{} on {}: {said}", call.id, call.name.0));
-        }
+        let call = &model.calls[at];
+        let fair = model.refused(call, refused, elsewhere);
+        self.must(Rule::Refusal, fair.map_err(|said| format!("call {at} on {}: {said}", call.name.0)));
     }
 
     fn settle(&self, node: &Node, at: usize, hold: Hold) {
@@ -273,11 +299,12 @@ impl World {
         call.end(spent, State::Settled);
         let Some(spent) = spent else { return drop(hold) };
         let mut charges = hold.settle(spent);
-        tell(|| format!("{:>6} call {at} is charged {charges:?}", self.began.elapsed().as_millis()));
+        let parts = |charges: &[Charge]| list(charges, |c| format!("{} of {}", c.amount, Short(&c.window)));
+        self.tell(|| format!("call {at} is charged {}", parts(&charges)));
         charges.sort_by(|a, b| a.window.cmp(&b.window));
-        if charges != call.charges() {
-            self.fail(format!("{} is charged {charges:?}, and should be {:?}", call.id, call.charges()));
-        }
+        let should = call.charges();
+        let said = || format!("call {at} is charged {}, and should be {}", parts(&charges), parts(&should));
+        self.must(Rule::Charge, if charges == should { Ok(()) } else { Err(said()) });
         let outcome = crate::outcome::of(call.id, call.at, charges);
         self.outcomes.borrow_mut().push(Arc::clone(&outcome));
         node.pending.borrow_mut().push_back(outcome);
@@ -292,7 +319,10 @@ impl World {
         for call in self.model.borrow_mut().calls.iter_mut().filter(|c| c.node == node.at) {
             match call.state {
                 // it was sent, and nobody hears what it came to
-                State::Holding => call.end(call.spent(), State::Lost),
+                State::Holding => {
+                    call.end(call.spent(), State::Lost);
+                    self.count(Count::Lost);
+                }
                 State::Asking => call.state = State::Over,
                 _ => {}
             }
@@ -337,55 +367,6 @@ impl World {
             here.phase.set(Phase::Closed(calm));
             world.check();
         });
-    }
-
-    /// What is unknown is decided: what was really lost, or may yet be spent, was spent. A lease is over by the clock of
-    /// its process, so an operator makes sure of a process whose clock was set.
-    fn reconcile(&self) {
-        let now = self.now();
-        let sums = self.model.borrow().sums();
-        for slice in at_once(self.memory.slices(None, Timestamp(0))) {
-            let nodes = self.nodes.borrow();
-            let node = nodes.iter().find(|n| n.name == slice.node).unwrap();
-            let silent = node.frost.lasts().is_some_and(|long| long >= TERMS.lease);
-            if silent || !node.lives() || node.clock.is_right() {
-                let lost = sums.get(&(slice.window.clone(), slice.node.clone())).map_or(0, |s| s.1);
-                let spent = (lost - slice.sums.reconciled).max(0);
-                let done = at_once(self.memory.reconcile(&slice, spent, now));
-                self.tally.borrow_mut().reconciled += u64::from(done);
-            }
-        }
-    }
-
-    /// All faults end, all calls end, all processes are drained: nothing may be left but what died.
-    async fn end(self: &Rc<Self>) {
-        let nodes = self.nodes.borrow().clone();
-        for node in &nodes {
-            node.wire.heal();
-            node.frost.thaw(true);
-        }
-        let over = |c: &Call| !matches!(c.state, State::Asking | State::Holding);
-        if !self.comes(|| self.model.borrow().calls.iter().all(over)).await {
-            return self.fail("a call hangs".into());
-        }
-        for node in &nodes {
-            node.wire.calm().await;
-        }
-        for node in nodes.iter().filter(|n| n.lives()) {
-            self.drain(Rc::clone(node), true);
-        }
-        if !self.comes(|| nodes.iter().all(|n| !n.lives())).await {
-            return self.fail("a process cannot be drained".into());
-        }
-        self.check();
-    }
-
-    async fn comes(&self, true_: impl Fn() -> bool) -> bool {
-        let until = Instant::now() + LONG;
-        while !true_() && Instant::now() < until && self.stands() {
-            sleep(Duration::from_millis(100)).await;
-        }
-        true_() || !self.stands()
     }
 }
 

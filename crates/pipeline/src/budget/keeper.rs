@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bedplate_core::budget::Slice;
 use bedplate_core::ports::StoreError;
+use foldhash::fast::FixedState;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::purse::Purse;
@@ -94,7 +95,8 @@ impl Purses {
         let (began, now) = (self.clock.tick(), self.clock.now());
         let asked = self.ledger.renew(&self.node, now.plus(self.terms.lease));
         let slices = self.in_time(asked, self.deadline()).await?;
-        let mut slices: HashMap<_, Slice> = slices.into_iter().map(|s| (s.window.clone(), s)).collect();
+        let mut slices: HashMap<_, Slice, FixedState> =
+            slices.into_iter().map(|s| (s.window.clone(), s)).collect();
         for (spent, purse) in before {
             match slices.remove(purse.window()) {
                 Some(slice) => purse.renewed(slice.sums, self.lease(began)),
