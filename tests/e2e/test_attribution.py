@@ -220,6 +220,28 @@ role_arn = "{PAY_ROLE}"
     recorder.seen[1].signature_holds(UPSTREAM_KEY, UPSTREAM_SECRET)
 
 
+def test_a_reload_keeps_the_sessions_that_tenants_have(start, recorder, sts):
+    gateway = begin(start, recorder, sts)
+    client = gateway.client()
+    converse(client)
+    taken_up = ("bedplate_config_last_reload_success_timestamp_seconds", frozenset())
+    before, config = gateway.metrics()[taken_up], gateway.project / "bedplate.toml"
+    while time.time() < before + 1.5:
+        time.sleep(0.1)
+    config.write_text(config.read_text() + f"""
+[[provider.tenant]]
+team = "pay"
+profiles = {{ "{NOVA}" = "{PAY}" }}
+""")
+    until = time.monotonic() + 15
+    while gateway.metrics()[taken_up] == before and time.monotonic() < until:
+        time.sleep(0.1)
+    assert gateway.metrics()[taken_up] > before
+    converse(client)
+    assert len(sts.asked()) == 1
+    assert len({signer(seen) for seen in recorder.seen}) == 1
+
+
 def test_as_many_sessions_are_kept_as_may_be(start, recorder, sts):
     gateway = begin(start, recorder, sts, SESSIONS.replace("transitive", "most = 2\ntransitive"))
     for team in ("a", "b", "c"):
