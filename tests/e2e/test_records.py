@@ -187,10 +187,10 @@ def test_metrics_count_calls_tokens_and_cost(recorded):
     def total(part):
         return sum(v for (name, labels), v in gateway.metrics().items() if part in name and not name.endswith("_bucket"))
 
-    before = {part: total(part) for part in ("calls_total", "tokens_total", "cost")}
+    before = {part: total(part) for part in ("calls_total", "bedplate_tokens_total", "cost")}
     gateway.record(call_id(gateway.client().converse(modelId=NOVA, messages=HELLO)))
     assert total("calls_total") == before["calls_total"] + 1
-    assert total("tokens_total") == before["tokens_total"] + 18
+    assert total("bedplate_tokens_total") == before["bedplate_tokens_total"] + 18
     assert total("cost") > before["cost"]
 
 
