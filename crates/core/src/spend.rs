@@ -141,6 +141,13 @@ pub struct SpendAsk {
     pub top: u32,
 }
 
+impl SpendAsk {
+    /// Whether it sums by, or only takes, something of that kind.
+    pub fn asks(&self, of: impl Fn(Dimension) -> bool) -> bool {
+        self.by.iter().chain(self.only.iter().map(|(of, _)| of)).any(|d| of(*d))
+    }
+}
+
 /// What entries of one slot came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SpendLine {

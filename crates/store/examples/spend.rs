@@ -59,15 +59,30 @@ async fn main() {
         ("user (100,000 of them)", vec![all], vec![User]),
     ] {
         let ask = SpendAsk { slots, by, only: Vec::new(), top: 50 };
-        let before = clock.tick();
+        let (before, busy) = (clock.tick(), cpu());
         let lines = ledger.spend(&ask, &|_, _| {}).await.unwrap();
         let took: Duration = clock.tick().since(before);
-        println!("by {what}: {} lines, {:.2} s, peak {} MiB", lines.len(), took.as_secs_f64(), peak());
+        let busy = cpu() - busy;
+        println!(
+            "by {what}: {} lines, {:.2} s, {:.2} s of CPU, peak {} MiB",
+            lines.len(),
+            took.as_secs_f64(),
+            busy.as_secs_f64(),
+            peak()
+        );
     }
 }
 
 fn size(folder: &std::path::Path) -> u64 {
     std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().metadata().unwrap().len()).sum()
+}
+
+/// User and system time of all threads so far.
+fn cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: u64 = fields[11..13].iter().map(|n| n.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 /// The most memory the process has had, in MiB.

@@ -83,10 +83,11 @@ pub(crate) fn fill(ask: &SpendAsk, day: Day, tongue: Tongue) -> String {
         Tongue::Postgres => "$1::bigint",
     };
     format!(
-        "INSERT INTO spend_part SELECT {slot}, {keys}, {} FROM (SELECT {} FROM {}{only}) AS e GROUP BY {keys}",
+        "INSERT INTO spend_part SELECT {slot}, {keys}, {} FROM (SELECT {} FROM {} WHERE TRUE{only} {}) AS e GROUP BY {keys}",
         sums.join(", "),
         inner.join(", "),
-        entry::from(day, tongue),
+        entry::from(ask, day, tongue),
+        entry::once(tongue),
     )
 }
 

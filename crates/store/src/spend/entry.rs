@@ -1,5 +1,7 @@
 //! An entry in SQL: what it is read from, and what it adds to sums.
 
+use bedplate_core::spend::{Dimension, SpendAsk};
+
 use super::Tongue;
 use crate::day::Day;
 use crate::sums::MOST;
@@ -35,42 +37,75 @@ pub(super) const MONEY: [Measure; 5] = [
 ];
 
 /// Calls of a day between `$2` and `$3` as `c`, each with its entries as `a`: of a call with several attempts these, of
-/// any other the number 0.
-pub(super) fn from(day: Day, tongue: Tongue) -> String {
+/// any other the number 0. `c` also says, by a search for letters, what to look for in JSON: `several` attempts, a basis
+/// that is `guessed` and not reported, a cache that `spares`. Members that say nothing are left out, and no text that
+/// callers write holds their quotes, so what is not found is not there. The limits keep the database from looking
+/// again at every use.
+pub(super) fn from(ask: &SpendAsk, day: Day, tongue: Tongue) -> String {
+    // PostgreSQL reads no member of JSON that holds a NUL anywhere, SQLite all others
+    let always = tongue == Tongue::Postgres;
+    let column = |name: &str, read: bool| if always || read { clean(name, tongue) } else { name.to_owned() };
+    let attempts = column("attempts", ask.asks(reads_attempts));
+    let detail = column("detail", ask.asks(reads_detail));
+    let several = found("attempts", "},{", tongue);
+    let reported = found("attempts", "\"basis\":\"reported\"", tongue);
+    let spares = found("detail", "\"avoided\"", tongue);
+    let columns = format!(
+        "team, feature, environment, key_id, chain, model, code, ending, input, cache_read, cache_write_5m, \
+         cache_write_1h, output, cost_nanos, cost_known, {detail} AS detail, {attempts} AS attempts, \
+         {several} AS several, NOT ({reported}) AS guessed, {spares} AS spares"
+    );
     match tongue {
         Tongue::Sqlite => format!(
-            "call_{} AS c, json_each(CASE WHEN instr(c.attempts, '}},{{') > 0 THEN {} ELSE '[0]' END) AS a \
-             WHERE c.admitted_at >= $2 AND c.admitted_at < $3",
+            "(SELECT {columns} FROM call_{} WHERE admitted_at >= $2 AND admitted_at < $3 LIMIT -1) AS c, \
+             json_each(CASE WHEN c.several THEN c.attempts ELSE '[0]' END) AS a",
             day.number(),
-            clean("attempts"),
         ),
-        // PostgreSQL reads no member of JSON that holds a NUL anywhere; the limit keeps it from cleaning at every use
         Tongue::Postgres => format!(
-            "(SELECT team, feature, environment, key_id, chain, model, code, ending, input, cache_read, cache_write_5m, \
-             cache_write_1h, output, cost_nanos, cost_known, {} AS detail, {} AS attempts FROM call \
-             WHERE admitted_at >= $2 AND admitted_at < $3 AND admitted_at >= {} AND admitted_at < {} OFFSET 0) AS c \
-             CROSS JOIN LATERAL json_array_elements(CASE WHEN strpos(c.attempts::text, '}},{{') > 0 THEN c.attempts \
-             ELSE '[0]'::json END) WITH ORDINALITY AS a(value, nth) WHERE TRUE",
-            clean_json("detail"),
-            clean_json("attempts"),
+            "(SELECT {columns} FROM call WHERE admitted_at >= $2 AND admitted_at < $3 AND admitted_at >= {} \
+             AND admitted_at < {} OFFSET 0) AS c CROSS JOIN LATERAL json_array_elements(CASE WHEN c.several \
+             THEN c.attempts ELSE '[0]'::json END) WITH ORDINALITY AS a(value, nth)",
             day.start().0,
             day.end().0,
         ),
     }
 }
 
-/// A column of JSON without NUL, as columns of names are without it.
-fn clean(column: &str) -> String {
-    format!(
-        "CASE WHEN instr(c.{column}, '\\u0000') > 0 THEN replace(c.{column}, '\\u0000', '\\ufffd') ELSE c.{column} END"
-    )
+/// What keeps the database from working out an expression of a query within it at every use.
+pub(super) fn once(tongue: Tongue) -> &'static str {
+    match tongue {
+        Tongue::Sqlite => "LIMIT -1",
+        Tongue::Postgres => "OFFSET 0",
+    }
 }
 
-fn clean_json(column: &str) -> String {
-    format!(
-        "CASE WHEN strpos({column}::text, '\\u0000') > 0 \
-         THEN replace({column}::text, '\\u0000', '\\ufffd')::json ELSE {column} END"
-    )
+fn reads_attempts(of: Dimension) -> bool {
+    use Dimension::{Account, Model, Prices, Provider, Region, Tier};
+    matches!(of, Model | Provider | Region | Account | Tier | Prices)
+}
+
+fn reads_detail(of: Dimension) -> bool {
+    matches!(of, Dimension::User | Dimension::Prompt)
+}
+
+fn found(column: &str, letters: &str, tongue: Tongue) -> String {
+    match tongue {
+        Tongue::Sqlite => format!("instr({column}, '{letters}') > 0"),
+        Tongue::Postgres => format!("strpos({column}::text, '{letters}') > 0"),
+    }
+}
+
+/// A column of JSON without NUL, as columns of names are without it.
+fn clean(column: &str, tongue: Tongue) -> String {
+    let there = found(column, "\\u0000", tongue);
+    match tongue {
+        Tongue::Sqlite => {
+            format!("CASE WHEN {there} THEN replace({column}, '\\u0000', '\\ufffd') ELSE {column} END")
+        }
+        Tongue::Postgres => format!(
+            "CASE WHEN {there} THEN replace({column}::text, '\\u0000', '\\ufffd')::json ELSE {column} END"
+        ),
+    }
 }
 
 /// The condition that it is a call's first entry.
@@ -82,35 +117,13 @@ fn first(tongue: Tongue) -> String {
 }
 
 /// The condition that its call has one attempt or none.
-fn alone(tongue: Tongue) -> &'static str {
-    match tongue {
-        Tongue::Sqlite => "a.type = 'integer'",
-        Tongue::Postgres => "json_typeof(a.value) = 'number'",
-    }
-}
+const ALONE: &str = "NOT c.several";
 
 /// The condition that its call has no attempt.
 fn idle(tongue: Tongue) -> String {
     match tongue {
         Tongue::Sqlite => "c.attempts = '[]'".into(),
         Tongue::Postgres => "c.attempts::text = '[]'".into(),
-    }
-}
-
-/// The condition that the letters stand somewhere in a column. Members that are left out when they say nothing are
-/// found so; what callers write cannot make more of it than a look into the JSON.
-fn has(column: &str, letters: &str, tongue: Tongue) -> String {
-    match tongue {
-        Tongue::Sqlite => format!("instr(c.{column}, '{letters}') > 0"),
-        Tongue::Postgres => format!("strpos(c.{column}::text, '{letters}') > 0"),
-    }
-}
-
-/// A member of the call's detail that somebody else wrote, as text.
-pub(super) fn written(path: &[&str], tongue: Tongue) -> String {
-    match tongue {
-        Tongue::Sqlite => format!("({}) ->> '$.{}'", clean("detail"), path.join(".")),
-        Tongue::Postgres => detail(path, tongue),
     }
 }
 
@@ -124,15 +137,14 @@ pub(super) fn detail(path: &[&str], tongue: Tongue) -> String {
 
 /// A member of the entry's attempt, as text; `NULL` when it has none.
 pub(super) fn member(path: &[&str], tongue: Tongue) -> String {
-    let alone = alone(tongue);
     match tongue {
         Tongue::Sqlite => {
-            let (attempts, path) = (clean("attempts"), path.join("."));
-            format!("CASE WHEN {alone} THEN ({attempts}) ->> '$[0].{path}' ELSE a.value ->> '$.{path}' END")
+            let path = path.join(".");
+            format!("CASE WHEN {ALONE} THEN c.attempts ->> '$[0].{path}' ELSE a.value ->> '$.{path}' END")
         }
         Tongue::Postgres => {
             let path = path.join(",");
-            format!("CASE WHEN {alone} THEN c.attempts #>> '{{0,{path}}}' ELSE a.value #>> '{{{path}}}' END")
+            format!("CASE WHEN {ALONE} THEN c.attempts #>> '{{0,{path}}}' ELSE a.value #>> '{{{path}}}' END")
         }
     }
 }
@@ -146,7 +158,7 @@ fn number(text: &str, tongue: Tongue) -> String {
 
 /// What the entry has of a call's sum: the first one has what the others do not say.
 fn part(column: &str, path: &[&str], tongue: Tongue) -> String {
-    let (alone, first) = (alone(tongue), first(tongue));
+    let first = first(tongue);
     let (own, others) = match tongue {
         Tongue::Sqlite => {
             let path = path.join(".");
@@ -166,7 +178,7 @@ fn part(column: &str, path: &[&str], tongue: Tongue) -> String {
             (own, others)
         }
     };
-    format!("CASE WHEN {alone} THEN {column} WHEN {first} THEN {column} - {others} ELSE {own} END")
+    format!("CASE WHEN {ALONE} THEN {column} WHEN {first} THEN {column} - {others} ELSE {own} END")
 }
 
 /// At most a million million, as in the sums by day: what an upstream says must not make sums overflow.
@@ -189,11 +201,11 @@ fn unpriced(tongue: Tongue) -> String {
         Tongue::Postgres => "NOT c.cost_known",
     };
     let own = member(&["cost", "state"], tongue);
-    format!("CASE WHEN {} THEN {known} ELSE ({own}) = 'unknown' END", alone(tongue))
+    format!("CASE WHEN {} THEN {known} ELSE ({own}) = 'unknown' END", ALONE)
 }
 
 fn basis(word: &str, tongue: Tongue) -> String {
-    format!("({} AND ({}) = '{word}')", has("attempts", word, tongue), member(&["basis"], tongue))
+    format!("((c.several OR c.guessed) AND ({}) = '{word}')", member(&["basis"], tongue))
 }
 
 fn abandoned(tongue: Tongue) -> String {
@@ -202,13 +214,13 @@ fn abandoned(tongue: Tongue) -> String {
 
 fn cached(tongue: Tongue) -> String {
     let avoided = detail(&["cache", "avoided", "call"], tongue);
-    format!("({} AND {} AND {avoided} IS NOT NULL)", first(tongue), has("detail", "\"avoided\"", tongue))
+    format!("({} AND c.spares AND {avoided} IS NOT NULL)", first(tongue))
 }
 
 /// See [`bedplate_core::spend::Class`].
 pub(super) fn class(tongue: Tongue) -> String {
     let units = member(&["usage", "units"], tongue);
-    let units = format!("({} AND ({units}) IS NOT NULL)", has("attempts", "\"units\"", tongue));
+    let units = format!("({} AND ({units}) IS NOT NULL)", found("c.attempts", "\"units\"", tongue));
     format!(
         "CASE WHEN NOT ({}) THEN 'retry' WHEN {} THEN 'cached' WHEN {} THEN 'none' WHEN c.ending = 'abandoned' \
          THEN 'abandoned' WHEN {} THEN 'unpriced' WHEN {units} THEN 'units' ELSE 'first' END",

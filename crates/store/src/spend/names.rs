@@ -3,7 +3,7 @@
 use bedplate_core::spend::Dimension;
 
 use super::Tongue;
-use super::entry::{class, detail, member, written};
+use super::entry::{class, detail, member};
 
 /// The value of an entry, as text; empty when it has none.
 pub(super) fn value(of: Dimension, tongue: Tongue) -> String {
@@ -16,9 +16,9 @@ pub(super) fn value(of: Dimension, tongue: Tongue) -> String {
         Dimension::Class => return class(tongue),
         Dimension::Key => "c.key_id".into(),
         Dimension::Chain => "c.chain".into(),
-        Dimension::User => written(&["user"], tongue),
+        Dimension::User => detail(&["user"], tongue),
         Dimension::Prompt => {
-            let [name, version] = ["name", "version"].map(|member| written(&["prompt", member], tongue));
+            let [name, version] = ["name", "version"].map(|member| detail(&["prompt", member], tongue));
             format!("({name}) || '@' || ({version})")
         }
         Dimension::Operation => detail(&["operation"], tongue),
