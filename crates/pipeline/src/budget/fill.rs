@@ -118,7 +118,9 @@ impl Purses {
         let missing = least.saturating_sub(purse.free());
         match *turn {
             Some(Heard { at, stand: None, .. }) if at > came => return Err(late()),
-            Some(Heard { at, need, stand }) if at > came && need <= missing => return Ok(stand),
+            Some(Heard { at, by, need, stand }) if at > came && by == bounds && need <= missing => {
+                return Ok(stand);
+            }
             _ => {}
         }
         let mut drawn = self.draw(purse, bounds, wanted, wanted, SHARE, by).await;
@@ -133,7 +135,7 @@ impl Purses {
             Ok(Drawn::Short { stand, .. }) => Some(*stand),
             Err(_) => None,
         };
-        *turn = Some(Heard { at: self.clock.tick(), need: missing, stand });
+        *turn = Some(Heard { at: self.clock.tick(), by: bounds, need: missing, stand });
         drawn.map(|_| stand)
     }
 

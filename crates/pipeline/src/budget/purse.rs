@@ -47,6 +47,8 @@ struct Frame {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heard {
     pub(super) at: Tick,
+    /// What was asked by: over another period the account stands elsewhere.
+    pub(super) by: Bounds,
     pub(super) need: i64,
     /// `None` when it did not answer.
     pub(super) stand: Option<Stand>,
