@@ -68,18 +68,24 @@ def test_the_page_shows_budgets_with_bars(simulated, browser):
     simulated.cli("budget", "create", "on-the-page", "--limit", "3 USD", "--key", "*")
     try:
         sign_in(browser, simulated)
+        from selenium.common.exceptions import StaleElementReferenceException
         from selenium.webdriver.support.ui import WebDriverWait
 
         client = simulated.client()
         told = lambda b: client.converse(  # noqa: E731
             modelId=NOVA, messages=[{"role": "user", "content": [{"text": "hello"}]}]) and "on-the-page · key=key_" in b.page_source
         WebDriverWait(browser, 20).until(told)
-        (row,) = [r for r in browser.find_elements("css selector", ".purses tbody tr") if "on-the-page" in r.text]
-        for word in ("each key · $3.00 a month · hard", "%", "$3.00", "in "):
-            assert word in row.text, row.text
-        bar = row.find_element("css selector", "svg.bar")
-        assert bar.size["width"] > 100 and "of the limit is spent" in bar.get_attribute("aria-label")
-        assert bar.find_element("css selector", "rect.held").size["width"] >= 0
+
+        def looked_at(b):
+            (row,) = [r for r in b.find_elements("css selector", ".purses tbody tr") if "on-the-page" in r.text]
+            for word in ("each key · $3.00 a month · hard", "%", "$3.00", "in "):
+                assert word in row.text, row.text
+            bar = row.find_element("css selector", "svg.bar")
+            assert bar.size["width"] > 100 and "of the limit is spent" in bar.get_attribute("aria-label")
+            return bar.find_element("css selector", "rect.held").size["width"] >= 0
+
+        # the page draws itself anew meanwhile
+        WebDriverWait(browser, 20, ignored_exceptions=[StaleElementReferenceException]).until(looked_at)
         if folder := os.environ.get("BEDPLATE_SCREENSHOTS"):
             browser.save_screenshot(os.path.join(folder, "budgets.png"))
     finally:

@@ -74,7 +74,13 @@ impl Treasurer {
     /// [`BudgetError::Bad`] says what is wrong with it, [`BudgetError::Taken`], and the ledger's: then nothing is
     /// there.
     pub async fn create(&self, config: &BudgetConfig) -> Result<BudgetView, BudgetError> {
-        config.build()?;
+        let unit = config.build()?.limit.unit;
+        // what was spent stays with the name, and nanos read as tokens would be nonsense
+        let before = self.made().await?.into_iter().rev().find(|known| known.config.name == config.name);
+        if before.is_some_and(|before| before.budget.limit.unit != unit) {
+            let said = "what was spent under this name is counted in the other unit: take another name";
+            return Err(Bad { name: config.name.clone(), member: "limit", said: said.into() }.into());
+        }
         let standing = self.standing().await?;
         if standing.values().any(|known| known.config.name == config.name) {
             return Err(BudgetError::Taken(config.name.clone()));

@@ -15,6 +15,21 @@ pub trait View: Send + Sync {
     /// The most output tokens the caller asks for.
     fn max_tokens(&self) -> Option<u64>;
 
+    /// How many answers it asks for, each as long as [`View::max_tokens`].
+    fn answers(&self) -> u64 {
+        1
+    }
+
+    /// What it holds whose tokens its bytes do not bound. Reads the whole body.
+    fn attached(&self) -> Attached {
+        Attached::default()
+    }
+
+    /// Whether [`View::bound_output`] could say a bound, as far as can be known without reading again.
+    fn can_bound(&self) -> bool {
+        false
+    }
+
     /// The service tier or the latency that the body asks for, as [`way_served`](crate::record::way_served) has it;
     /// empty when it asks for none.
     fn tier(&self) -> &str {
@@ -37,6 +52,17 @@ pub trait View: Send + Sync {
     /// `BP2002` when the caller uses a key that starts with `reserved`; `BP1205` when the caller's
     /// metadata is not a map of strings.
     fn stamp(&self, ours: &[(&str, &str)], reserved: &str, edits: &mut Edits) -> Result<Stamped, Refusal>;
+}
+
+/// Parts of a request that are no text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Attached {
+    pub images: u64,
+    /// It marks what is to be written to the prompt cache.
+    pub caches: bool,
+    /// There is something whose tokens nothing in the body bounds: a document, which is compressed; a video; what lies
+    /// elsewhere and is only named.
+    pub boundless: bool,
 }
 
 /// What [`View::stamp`] did.

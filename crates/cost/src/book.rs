@@ -9,7 +9,7 @@ use bedplate_core::usage::Unit;
 use foldhash::fast::FixedState;
 
 use crate::dated::Dated;
-use crate::entry::Entry;
+use crate::entry::{Counter, Entry};
 use crate::price::guardrail_member;
 use crate::read::{self, BadPrices};
 
@@ -132,9 +132,16 @@ impl PriceBook {
         dated.into_iter().flat_map(Dated::days).collect()
     }
 
-    /// The most output tokens of a model, when the list knows.
+    /// The most output tokens of a model, when the list knows; 0 of one whose output costs nothing, for it writes none.
     pub fn max_output_tokens(&self, model: &str) -> Option<u64> {
-        self.entry(model)?.max_output_tokens
+        let entry = self.entry(model)?;
+        let writes = entry.price.get(Counter::Output).is_some_and(|rate| rate > 0);
+        entry.max_output_tokens.or((!writes).then_some(0))
+    }
+
+    /// The most tokens that a model takes and writes together, when the list knows.
+    pub fn context_window(&self, model: &str) -> Option<u64> {
+        crate::worst::window(self.entry(model)?)
     }
 
     /// Every model of the endpoint bedrock-runtime, by id.

@@ -16,7 +16,7 @@ pub struct Ahead<'a> {
     /// The service tier that the call asks for; empty when it asks for none. A call may be served at the standard
     /// tier instead, so the dearer of both counts.
     pub tier: &'a str,
-    /// Whether the call writes to the prompt cache.
+    /// Whether the call asks to write to the prompt cache.
     pub writes_cache: bool,
     /// At most so many prompt tokens.
     pub input: u64,
@@ -70,20 +70,21 @@ impl PriceBook {
 }
 
 /// The most tokens a prompt can have. A list that prices longer prompts than its window knows of a larger window.
-fn window(entry: &Entry) -> Option<u64> {
+pub(crate) fn window(entry: &Entry) -> Option<u64> {
     let window = entry.context_window?;
     entry.long_context.iter().all(|long| long.above < window).then_some(window)
 }
 
-/// What a prompt token costs at most: read, or written to the cache if the call does that.
-fn dearest_prompt(entry: &Entry, rates: &Rates, writes: bool) -> Option<u64> {
+/// What a prompt token costs at most: read, or written to the cache, which some models do unasked. A call that asks for
+/// it needs a price of it.
+fn dearest_prompt(entry: &Entry, rates: &Rates, asks: bool) -> Option<u64> {
     let plain = rates.get(Counter::Input)?;
-    if !writes {
-        return Some(plain);
-    }
     let write = |counter| rates.get(counter).or(entry.writes_as_input.then_some(plain));
     let dearest = [write(Counter::CacheWrite5m), write(Counter::CacheWrite1h)].into_iter().flatten().max();
-    dearest.map(|rate| rate.max(plain))
+    match dearest {
+        Some(rate) => Some(rate.max(plain)),
+        None => (!asks).then_some(plain),
+    }
 }
 
 /// Nano-dollars, rounded up: a bound must not be below what it bounds.
@@ -116,17 +117,35 @@ mod tests {
 
     #[test]
     fn the_dearest_row_that_may_apply_counts() {
-        assert_eq!(worst(100, Some(10), "", false), Some(100 * 1_000 + 10 * 5_000));
-        assert_eq!(worst(100, Some(10), "priority", false), Some(100 * 1_750 + 10 * 8_750));
+        assert_eq!(worst(100, Some(10), "", false), Some(100 * 2_000 + 10 * 5_000));
+        assert_eq!(worst(100, Some(10), "priority", false), Some(100 * 2_000 + 10 * 8_750));
         assert_eq!(worst(100, Some(10), "", true), Some(100 * 2_000 + 10 * 5_000));
-        assert_eq!(worst(2_000, Some(10), "", false), Some(2_000 * 2_000 + 10 * 7_500));
+        assert_eq!(worst(2_000, Some(10), "", false), Some(2_000 * 2_500 + 10 * 7_500));
     }
 
     #[test]
     fn lengths_are_bounded_by_what_the_model_can_do() {
-        assert_eq!(worst(100, None, "", false), Some(100 * 1_000 + 400 * 5_000));
+        assert_eq!(worst(100, None, "", false), Some(100 * 2_000 + 400 * 5_000));
         assert_eq!(worst(100, Some(1_000_000), "", false), worst(100, None, "", false));
         assert_eq!(worst(1_000_000, Some(0), "", false), worst(5_000, Some(0), "", false));
+    }
+
+    #[test]
+    fn a_write_to_the_cache_needs_a_price_only_when_it_is_asked_for() {
+        let text = "[models.\"m\"]\nprice = { input = 1, output = 5 }\nmax_output_tokens = 400";
+        let book = PriceBook::embedded().with_overrides(text).unwrap();
+        let ask = |writes_cache| {
+            let ahead = Ahead {
+                model: "m",
+                region: "us-east-1",
+                tier: "",
+                writes_cache,
+                input: 100,
+                output: Some(10),
+            };
+            book.worst(ahead).map(|w| w.cost.0)
+        };
+        assert_eq!((ask(false), ask(true)), (Some(100 * 1_000 + 10 * 5_000), None));
     }
 
     #[test]

@@ -40,13 +40,21 @@ async fn measure(count: usize, concern: usize) -> u128 {
     let purses = Purses::new(ledger, Arc::clone(&clock), NodeId("node".into()), terms);
     purses.set(Index::new(all(&configs(count, concern)).unwrap()));
     let need = Need {
+        bounded: true,
         worst: Some(Worst { cost: Nanos(50_000), tokens: 900, prompt: Nanos(10_000), output_rate: 80_000 }),
         likely: Some(Likely { cost: Nanos(20_000), tokens: 400 }),
         prompt: 400,
         output: 500,
         least: 500,
     };
-    let who = Who { team: "support", feature: "triage", environment: "prod", key: "mine", alias: "nova" };
+    let who = Who {
+        team: "support",
+        feature: "triage",
+        environment: "prod",
+        key: "mine",
+        alias: "nova",
+        model: "nova",
+    };
     let spent = Spent { cost: Cost::Known(Nanos(20_000)), tokens: 400, certain: true };
     for _ in 0..1_000 {
         purses.hold(&who, &need).await.unwrap().settle(spent);

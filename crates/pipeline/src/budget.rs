@@ -124,6 +124,13 @@ impl Purses {
         self.index.load().is_empty()
     }
 
+    /// Whether a budget may concern a call: if none does, nothing more need be known of it.
+    pub fn concerns(&self, who: &Who<'_>) -> bool {
+        let mut found = false;
+        self.index.load().each(who, |budget| found |= budget.account(who).is_some());
+        found
+    }
+
     /// Holds what a call may cost in every budget that concerns it, or in none. When the caller did not say how
     /// long its answer may be, the hold may be for less than the model could write: [`Hold::output`].
     ///
@@ -175,7 +182,7 @@ impl Purses {
                 Some(bounds) if purse.hold(amount, bounds, tick) => {}
                 Some(_) => return Err(line),
             }
-            hold.add(Arc::clone(purse), amount, budget.kind, budget.limit.unit);
+            hold.add(Arc::clone(purse), amount, budget.limit.unit);
         }
         Ok(hold)
     }

@@ -40,7 +40,7 @@ pub(crate) async fn invoke(
         lead: composed.lead,
         began: record.tick(),
         operation: call.operation,
-        max_tokens: call.body.view().max_tokens(),
+        max_tokens: call.body.view().max_tokens().or_else(|| record.bounded()),
         estimate: record.books().estimates.of(&composed.model, call.body.content().len() as u64),
         guarded: call.body.view().guarded() || call.headers.get(GUARDRAIL).is_some(),
         sent: Arc::default(),

@@ -7,8 +7,9 @@ use bedplate_core::budget::{Blocked, Why};
 use bedplate_core::record::way_served;
 use bedplate_core::refusal::{Code, Refusal, Retry};
 use bedplate_core::usage::Usage;
+use bedplate_core::view::Attached;
 use bedplate_cost::budget::{Kind, Who};
-use bedplate_cost::{Ahead, Ask, PriceBook};
+use bedplate_cost::{Ahead, Ask, PriceBook, named};
 
 use crate::budget::{Likely, Need, Purses, Refused};
 use crate::call::Call;
@@ -18,6 +19,10 @@ use crate::settle::record::Record;
 
 /// Prompt tokens that a model adds to what the caller wrote: tool use alone is a few hundred.
 const ADDED: u64 = 1_024;
+/// Of an image, whatever its bytes: models scale larger ones down.
+const IMAGE: u64 = 8_192;
+/// What an answer is bounded to of a model whose maximum nobody knows.
+const UNSAID: u64 = 8_192;
 /// An answer is not bounded below this many tokens: it would be of no use.
 const LEAST: u64 = 256;
 /// What an answer has when nobody says how long it may be.
@@ -45,52 +50,76 @@ pub(crate) async fn reserve(composed: &mut Composed, record: &mut Record) -> Res
     if !composed.admitted.call.operation.metered() {
         return Ok(());
     }
-    let need = need(composed, &record.prices(), &record.books().estimates);
     let p = &composed.admitted.principal;
+    let name = &composed.admitted.call.name;
     let who = Who {
         team: &p.team,
         feature: &p.feature,
         environment: &p.environment,
         key: &p.key.0,
-        alias: &composed.admitted.call.name,
+        alias: named(name).unwrap_or(name),
+        model: named(&composed.model).unwrap_or(&composed.model),
     };
+    if !purses.concerns(&who) {
+        return Ok(());
+    }
+    let (need, must) = need(composed, &record.prices(), &record.books().estimates);
     let hold = match purses.hold(&who, &need).await {
         Ok(hold) => hold,
         Err(refused) => return Err(refuse(*refused, &purses, record)),
     };
-    if let Some(tokens) = hold.output() {
-        bound(composed, tokens, record);
-    }
+    let tokens = hold.output().or(must.then_some(need.output));
     record.holds(hold);
-    Ok(())
+    match tokens {
+        Some(tokens) => bound(composed, tokens, record),
+        None => Ok(()),
+    }
 }
 
-fn need(composed: &Composed, prices: &PriceBook, estimates: &Estimates) -> Need {
+/// What a call may cost, and whether its answer must be bounded whatever room there is.
+fn need(composed: &Composed, prices: &PriceBook, estimates: &Estimates) -> (Need, bool) {
     let call = &composed.admitted.call;
     let view = call.body.view();
     let (model, region) = (composed.priced(prices), &*composed.provider.facts().region);
     let bytes = call.body.content().len() as u64;
-    // no tokeniser makes more tokens than there are bytes
-    let prompt = bytes.saturating_add(ADDED);
-    let said = view.max_tokens();
+    let attached = view.attached();
+    let prompt = most_prompt(attached, bytes, prices.context_window(model));
+    let open = view.max_tokens().is_none() && view.answers() == 1 && view.can_bound();
     let most = prices.max_output_tokens(model);
-    let output = said.or(most).unwrap_or(0);
+    let each = view.max_tokens().or(most).or(open.then_some(UNSAID));
+    let must = open && most.is_none();
+    let output = each.map(|each| each.saturating_mul(view.answers()));
+    let bounds = prompt.zip(output);
     let tier = &*tier(call);
-    let ahead = Ahead { model, region, tier, writes_cache: true, input: prompt, output: Some(output) };
+    let worst = bounds.and_then(|(input, output)| {
+        prices.worst(Ahead {
+            model,
+            region,
+            tier,
+            writes_cache: attached.caches,
+            input,
+            output: Some(output),
+        })
+    });
     let input = estimates.of(&composed.model, bytes).tokens;
-    let usage = Usage { input, output: output.min(USUAL), ..Usage::default() };
+    let usage = Usage { input, output: output.unwrap_or(USUAL).min(USUAL), ..Usage::default() };
     let likely = prices.price(Ask { model, region, tier, usage: &usage });
-    let open = said.is_none() && output > LEAST && view.bound_output(LEAST, &mut composed.edits.clone());
-    Need {
-        worst: prices.worst(ahead),
-        likely: likely
-            .cost
-            .is_known()
-            .then_some(Likely { cost: likely.cost.priced(), tokens: usage.total() }),
-        prompt,
-        output,
-        least: if open { LEAST } else { output },
+    let likely =
+        likely.cost.is_known().then_some(Likely { cost: likely.cost.priced(), tokens: usage.total() });
+    let output = output.unwrap_or(0);
+    let least = if open && output > LEAST { LEAST } else { output };
+    let need = Need { worst, likely, bounded: bounds.is_some(), prompt: prompt.unwrap_or(0), output, least };
+    (need, must)
+}
+
+/// How many tokens the prompt has at most; `None` when nobody can say. No tokenizer makes more tokens of a text than it
+/// has bytes; images have their own measure; what a document or something elsewhere holds only the model's window bounds.
+fn most_prompt(attached: Attached, bytes: u64, window: Option<u64>) -> Option<u64> {
+    if attached.boundless {
+        return window;
     }
+    let most = bytes.saturating_add(ADDED).saturating_add(attached.images.saturating_mul(IMAGE));
+    Some(window.map_or(most, |window| most.min(window.max(ADDED))))
 }
 
 /// How the call asks to be served: a body of its own says it in headers.
@@ -103,13 +132,19 @@ fn tier(call: &Call) -> Cow<'_, str> {
     }
 }
 
-/// Says the bound in the request. That it can be said was tried when the hold was asked for.
-fn bound(composed: &mut Composed, tokens: u64, record: &mut Record) {
-    if composed.admitted.call.body.view().bound_output(tokens, &mut composed.edits) {
-        composed.edits.said.push(format!("maxTokens {tokens}: a budget has room for no more"));
-        record.edited(&composed.edits);
-        record.bound(tokens);
+/// Says the bound in the request.
+///
+/// # Errors
+/// `BP9001` when it cannot be said after all: the call may not go without it.
+fn bound(composed: &mut Composed, tokens: u64, record: &mut Record) -> Result<(), NoRoom> {
+    if !composed.admitted.call.body.view().bound_output(tokens, &mut composed.edits) {
+        let refusal = Refusal::of(Code::Bug).because("the answer cannot be bounded");
+        return Err(NoRoom { refusal, cache_only: false });
     }
+    composed.edits.said.push(format!("maxTokens {tokens}: a budget has room for no more"));
+    record.edited(&composed.edits);
+    record.bound(tokens);
+    Ok(())
 }
 
 fn refuse(refused: Refused, purses: &Purses, record: &mut Record) -> NoRoom {
@@ -120,8 +155,9 @@ fn refuse(refused: Refused, purses: &Purses, record: &mut Record) -> NoRoom {
         (Why::Unpriced, _) => (Code::BudgetUnpriced, Retry::Never),
         (Why::Unreachable, _) => (Code::BudgetUnreachable, Retry::After(Duration::from_secs(2))),
         (Why::Held, _) => (Code::BudgetHeld, Retry::After(purses.wait())),
+        (Why::TooLarge, _) => (Code::BudgetSpent, Retry::Never),
         (_, Kind::Soft) => (Code::SoftBudgetSpent, Retry::After(reset.min(LONGEST))),
-        (Why::Spent | Why::Unknown | Why::TooLarge, Kind::Hard) => (Code::BudgetSpent, Retry::Never),
+        (Why::Spent | Why::Unknown, Kind::Hard) => (Code::BudgetSpent, Retry::Never),
     };
     let said = said(&blocked);
     let refusal = Refusal::new(code, said).retry(retry);
@@ -141,11 +177,15 @@ fn said(blocked: &Blocked) -> String {
     let (budget, need) = (&blocked.window.account.budget, blocked.unit.show(blocked.need));
     match blocked.why {
         Why::Spent | Why::Unknown => format!("the budget `{budget}` has no room: this call may cost {need}"),
-        Why::TooLarge => format!("this call may cost {need}, more than the whole budget `{budget}`"),
+        Why::TooLarge => {
+            format!("this call may cost {need}, more than the budget `{budget}` lets through in all")
+        }
         Why::Held => format!(
             "the budget `{budget}` has no room until other calls have ended: this one may cost {need}"
         ),
-        Why::Unpriced => format!("the budget `{budget}` takes no calls whose price is unknown"),
+        Why::Unpriced => {
+            format!("the budget `{budget}` takes no calls of which nobody can say what they may cost")
+        }
         Why::Unreachable => format!("what is left of the budget `{budget}` cannot be asked"),
     }
 }

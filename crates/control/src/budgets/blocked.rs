@@ -109,7 +109,12 @@ fn because(why: Why) -> &'static str {
 fn fits(call: &CallRow, blocked: &Blocked, left: i64, known: Option<&Known>) -> Vec<String> {
     let Blocked { window, unit, need, stand, why, .. } = blocked;
     let (show, budget) = (|amount: i64| unit.show(amount), &window.account.budget);
-    let limit = |amount: i64| format!("a limit of {} or more", show(amount));
+    // of a budget that stops below its limit a part is not to be had
+    let part = known.and_then(|known| known.budget.stops()).map_or(100, |rung| i128::from(rung.at.0).max(1));
+    let limit = |amount: i64| {
+        let whole = (i128::from(amount) * 100 + part - 1) / part;
+        format!("a limit of {} or more", show(i64::try_from(whole).unwrap_or(i64::MAX)))
+    };
     let smaller = "fewer output tokens (`maxTokens`) or a shorter prompt";
     let mut fits = Vec::new();
     match why {

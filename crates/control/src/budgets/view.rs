@@ -126,8 +126,8 @@ impl Amounts {
 impl Status {
     pub(super) fn of(known: &Known, accounts: Vec<Standing>, now: Timestamp, most: usize) -> Self {
         let budget = BudgetView::of(known);
-        let part = known.budget.period.part(now);
-        let (since, resets) = (part.counts_from.to_string(), known.budget.period.resets(now).to_string());
+        let (since, resets) =
+            (known.budget.period.since(now).to_string(), known.budget.period.resets(now).to_string());
         let limit = budget.blocks_at.unwrap_or(budget.limit);
         let more_accounts = accounts.len().saturating_sub(most);
         let account = |standing: &Standing| AccountView {

@@ -36,7 +36,8 @@ pub struct BudgetConfig {
     /// soft ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outage: Option<Outage>,
-    /// Calls whose price is unknown: `refuse` or `allow`. Default: `refuse` for hard budgets in USD, else `allow`.
+    /// Calls whose price is unknown, or of which nobody can say how many tokens they may have: `refuse` or `allow`.
+    /// Default: `refuse` for hard budgets, else `allow`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unpriced: Option<Unpriced>,
 }
@@ -87,18 +88,18 @@ impl BudgetConfig {
         }
         let period = Period::read(&self.period, &self.zone)
             .map_err(|said| bad(if said.starts_with("not a time zone") { "zone" } else { "period" }, said))?;
+        self.scope.check().map_err(|said| bad("scope", said))?;
         self.check_ladder().map_err(|said| bad("ladder", said))?;
         let hard = self.kind == Kind::Hard;
-        let usd = self.limit.unit == bedplate_core::budget::Unit::Usd;
         Ok(Budget {
             id: BudgetId(self.name.as_str().into()),
-            scope: self.scope.clone(),
+            scope: self.scope.by_id(),
             limit: self.limit,
             period,
             kind: self.kind,
             ladder: self.ladder.clone(),
             outage: self.outage.unwrap_or(if hard { Outage::Slice } else { Outage::Open }),
-            unpriced: self.unpriced.unwrap_or(if hard && usd { Unpriced::Refuse } else { Unpriced::Allow }),
+            unpriced: self.unpriced.unwrap_or(if hard { Unpriced::Refuse } else { Unpriced::Allow }),
         })
     }
 

@@ -31,10 +31,10 @@ pub enum Step {
 }
 
 impl Rung {
-    /// The amount at which the rung is reached.
+    /// The amount at which the rung is reached: never nothing.
     pub fn of(&self, limit: i64) -> i64 {
         let part = i128::from(limit) * i128::from(self.at.0) / 100;
-        i64::try_from(part).unwrap_or(limit)
+        i64::try_from(part).unwrap_or(limit).max(1)
     }
 }
 

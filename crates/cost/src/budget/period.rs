@@ -88,6 +88,15 @@ impl Period {
         }
     }
 
+    /// Since when spending counts, for people.
+    pub fn since(&self, now: Timestamp) -> Timestamp {
+        let part = self.part(now);
+        match self {
+            Self::Calendar(..) => part.starts,
+            Self::Rolling(_) => part.counts_from,
+        }
+    }
+
     /// When something that was spent in the window of `now` no longer counts.
     pub fn resets(&self, now: Timestamp) -> Timestamp {
         let part = self.part(now);
@@ -110,7 +119,14 @@ impl Calendar {
         };
         let starts = at(first).unwrap_or(now);
         let ends = at(next).unwrap_or(Timestamp(i64::MAX));
-        Part { starts, counts_from: starts, ends }
+        Part { starts, counts_from: starts.minus(self.slack()), ends }
+    }
+
+    /// Windows that began so long before count, too: those of another zone that was configured before, so that the
+    /// money of this period is not forgotten when its zone is changed. No window of one's own zone begins within it.
+    fn slack(self) -> Duration {
+        let hours = if self == Self::Day { 22 } else { 26 };
+        Duration::from_secs(hours * 3_600)
     }
 
     fn first(self, day: Date) -> Date {
@@ -167,7 +183,11 @@ mod tests {
 
     fn part(period: &str, zone: &str, now: &str) -> [String; 2] {
         let part = Period::read(period, zone).unwrap().part(Timestamp::parse(now).unwrap());
-        assert_eq!(part.starts, part.counts_from);
+        let before = part.starts.0 - part.counts_from.0;
+        assert!(
+            before > 0 && before < part.ends.0 - part.starts.0,
+            "no window of the same zone begins there"
+        );
         [part.starts, part.ends].map(|t| jiff::Timestamp::from_microsecond(t.0).unwrap().to_string())
     }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::named;
+
 /// Every dimension that is named must match.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -44,10 +46,37 @@ pub struct Who<'a> {
     pub feature: &'a str,
     pub environment: &'a str,
     pub key: &'a str,
+    /// The model as the caller named it, or the id that its ARN says.
     pub alias: &'a str,
+    /// The model behind that, where it is another: of an application inference profile.
+    pub model: &'a str,
 }
 
 impl Scope {
+    /// # Errors
+    /// Names a value that no call can have: the budget would never bind.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let nobody = Who { team: "", feature: "", environment: "", key: "", alias: "", model: "" };
+        for (name, dimension, _) in self.pairs(&nobody) {
+            let Some(Dimension(value)) = dimension else { continue };
+            if value.is_empty() || value.chars().any(|c| c.is_whitespace() || c.is_control()) {
+                return Err(format!("no {name} is called `{value}`: names have no spaces and are not empty"));
+            }
+            if value.contains('*') && &**value != "*" {
+                return Err(format!(
+                    "`{value}` is no {name}: write a name, or `*` for each {name} by itself"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// With the model's id in place of an ARN that says it: whoever calls the one calls the other.
+    pub fn by_id(&self) -> Self {
+        let id = |d: &Dimension| Dimension(named(&d.0).map_or_else(|| Arc::clone(&d.0), Arc::from));
+        Self { alias: self.alias.as_ref().map(id), ..self.clone() }
+    }
+
     /// The part of the budget that a call is counted on: `team=support,key=key_a` for the dimensions that are
     /// counted each by itself, empty when there are none; `None` when the budget does not concern the call.
     pub fn of(&self, who: &Who<'_>) -> Option<Arc<str>> {
@@ -61,7 +90,7 @@ impl Scope {
                 of.push_str(name);
                 of.push('=');
                 of.push_str(value);
-            } else if &*dimension.0 != value {
+            } else if &*dimension.0 != value && !(name == "alias" && *dimension.0 == *who.model) {
                 return None;
             }
         }
@@ -70,7 +99,7 @@ impl Scope {
 
     /// For people: `team support, each key`; `everything` when nothing is named.
     pub fn describe(&self) -> String {
-        let nobody = Who { team: "", feature: "", environment: "", key: "", alias: "" };
+        let nobody = Who { team: "", feature: "", environment: "", key: "", alias: "", model: "" };
         let said: Vec<String> = self
             .pairs(&nobody)
             .into_iter()
@@ -96,8 +125,14 @@ impl Scope {
 mod tests {
     use super::*;
 
-    const WHO: Who<'_> =
-        Who { team: "support", feature: "triage", environment: "prod", key: "key_a", alias: "small" };
+    const WHO: Who<'_> = Who {
+        team: "support",
+        feature: "triage",
+        environment: "prod",
+        key: "key_a",
+        alias: "small",
+        model: "small",
+    };
 
     fn scope(toml: &str) -> Scope {
         toml::from_str(toml).unwrap()

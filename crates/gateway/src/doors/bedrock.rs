@@ -12,6 +12,7 @@ use bedplate_core::clock::Timestamp;
 use bedplate_core::refusal::{Code, Refusal};
 use bedplate_pipeline::{Call, Record, Tags};
 use bedplate_wire::bedrock::path::Route;
+use bedplate_wire::bedrock::view::METADATA_HEADER;
 use bytes::Bytes;
 use http::Request;
 use http::request::Parts;
@@ -53,7 +54,7 @@ pub(crate) async fn read(
         return Err(Refusal::new(Code::BadBody, format!("{} takes no body", route.operation)));
     }
 
-    let headers = upstream_headers(&parts, tags.trace.as_ref(), record);
+    let headers = upstream_headers(route.operation, &parts, tags.trace.as_ref(), record);
     let body = Body::read(route.operation, &route.name, bytes, &headers)?;
     let query = credentials.query_without_signature(&parts);
     let path = parts.uri.path().to_owned();
@@ -120,12 +121,19 @@ fn traceparent(value: &str) -> Option<(String, String)> {
 
 /// What goes on to AWS beside the body. Not the caller's signature, not `x-bedplate-*`, not what
 /// belongs to the connection.
-fn upstream_headers(parts: &Parts, trace: Option<&(String, String)>, record: &Record) -> Headers {
+fn upstream_headers(
+    operation: Operation,
+    parts: &Parts,
+    trace: Option<&(String, String)>,
+    record: &Record,
+) -> Headers {
     let mut out = Headers::with_capacity(8);
     for (name, value) in &parts.headers {
         let n = name.as_str();
+        // where metadata has a member of the body, nobody may say another in the header
+        let metadata = n == METADATA_HEADER && !by_header(operation);
         if matches!(n, "content-type" | "accept" | "user-agent" | "tracestate")
-            || n.starts_with("x-amzn-bedrock-")
+            || (n.starts_with("x-amzn-bedrock-") && !metadata)
         {
             out.push(Bytes::copy_from_slice(n.as_bytes()), Bytes::copy_from_slice(value.as_bytes()));
         }
@@ -135,6 +143,11 @@ fn upstream_headers(parts: &Parts, trace: Option<&(String, String)>, record: &Re
         out.push("traceparent", format!("00-{trace}-{span:016x}-01"));
     }
     out
+}
+
+/// Whether the operation takes request metadata in a header.
+fn by_header(operation: Operation) -> bool {
+    matches!(operation, Operation::InvokeModel | Operation::InvokeModelWithResponseStream)
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ impl Call {
                 Unit::Usd => (spent.cost.priced().0, spent.certain && spent.cost.is_known()),
                 Unit::Tokens => (spent.tokens as i64, spent.certain),
             };
-            line.charge = if sure || line.budget.kind == Kind::Soft { said } else { said.max(line.held) };
+            line.charge = if sure { said } else { said.max(line.held) };
         }
     }
 
@@ -247,13 +247,15 @@ pub(crate) struct Elsewhere {
 struct Reach<'a> {
     period: &'a Period,
     at: Timestamp,
+    /// When its own window began; those of another zone that count may have begun before.
+    starts: Timestamp,
     windows: Range<Timestamp>,
 }
 
 impl<'a> Reach<'a> {
     fn new(period: &'a Period, at: Timestamp) -> Self {
         let part = period.part(at);
-        Self { period, at, windows: part.counts_from..part.ends }
+        Self { period, at, starts: part.starts, windows: part.counts_from..part.ends }
     }
 
     /// By the moments at which calls asked, and not by windows, but where another period was in force.
@@ -263,7 +265,7 @@ impl<'a> Reach<'a> {
         }
         match self.period {
             Period::Rolling(length) => self.at.minus(*length) < call.at && call.at <= self.at,
-            Period::Calendar(..) => self.windows.contains(&call.at),
+            Period::Calendar(..) => self.starts <= call.at && call.at < self.windows.end,
         }
     }
 }
@@ -276,7 +278,7 @@ pub(crate) fn strict(budget: &Budget) -> bool {
 pub(crate) const KEYS: [&str; 3] = ["key_a", "key_b", "key_c"];
 
 pub(crate) fn who(key: &str) -> Who<'_> {
-    Who { team: "support", feature: "triage", environment: "prod", key, alias: "small" }
+    Who { team: "support", feature: "triage", environment: "prod", key, alias: "small", model: "small" }
 }
 
 /// What the engine is told of a call.
@@ -286,6 +288,7 @@ pub(crate) fn need(want: Want) -> Need {
     let worst = Worst { cost, tokens: prompt_tokens + output, prompt: Nanos(prompt), output_rate: rate };
     let likely = Likely { cost: Nanos(prompt), tokens: prompt_tokens };
     Need {
+        bounded: true,
         worst: priced.then_some(worst),
         likely: priced.then_some(likely),
         prompt: prompt_tokens,

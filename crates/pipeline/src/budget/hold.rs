@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bedplate_core::budget::{Charge, NodeId, Unit, Window};
 use bedplate_core::money::Cost;
-use bedplate_cost::budget::Kind;
 
 use super::purse::Purse;
 
@@ -20,7 +19,6 @@ pub struct Hold {
 struct Part {
     purse: Arc<Purse>,
     amount: i64,
-    kind: Kind,
     unit: Unit,
 }
 
@@ -29,7 +27,7 @@ struct Part {
 pub struct Spent {
     pub cost: Cost,
     pub tokens: u64,
-    /// Whether the upstream said so itself. What is only estimated counts as its worst case in hard budgets.
+    /// Whether the upstream said so itself. What is only estimated counts as no less than what was held.
     pub certain: bool,
 }
 
@@ -43,8 +41,8 @@ impl Hold {
         Self { node: Some(node), parts: Vec::new(), output }
     }
 
-    pub(super) fn add(&mut self, purse: Arc<Purse>, amount: i64, kind: Kind, unit: Unit) {
-        self.parts.push(Part { purse, amount, kind, unit });
+    pub(super) fn add(&mut self, purse: Arc<Purse>, amount: i64, unit: Unit) {
+        self.parts.push(Part { purse, amount, unit });
     }
 
     /// Output tokens that the answer must be bounded to; `None` when it need not be.
@@ -79,7 +77,7 @@ impl Part {
             Unit::Usd => (spent.cost.priced().0, spent.certain && spent.cost.is_known()),
             Unit::Tokens => (i64::try_from(spent.tokens).unwrap_or(i64::MAX), spent.certain),
         };
-        if certain || self.kind == Kind::Soft { said.max(0) } else { said.max(self.amount) }
+        if certain { said.max(0) } else { said.max(self.amount) }
     }
 }
 

@@ -55,8 +55,16 @@ impl Index {
     /// Those that may concern a call; whether they do is theirs to say.
     pub(super) fn each(&self, who: &Who<'_>, mut f: impl FnMut(&Arc<Budget>)) {
         self.general.iter().for_each(&mut f);
-        let values = [who.key, who.alias, who.feature, who.team, who.environment];
-        for (map, value) in self.by.iter().zip(values) {
+        let [keys, aliases, features, teams, environments] = &self.by;
+        let model = if who.model == who.alias { "" } else { who.model };
+        for (map, value) in [
+            (keys, who.key),
+            (aliases, who.alias),
+            (aliases, model),
+            (features, who.feature),
+            (teams, who.team),
+            (environments, who.environment),
+        ] {
             if !map.is_empty()
                 && let Some(budgets) = map.get(value)
             {

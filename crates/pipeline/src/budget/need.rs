@@ -12,6 +12,9 @@ pub struct Need {
     pub worst: Option<Worst>,
     /// What soft budgets hold; `None` when a price is unknown.
     pub likely: Option<Likely>,
+    /// Whether `prompt` and `output` are bounds: nobody can say how many tokens a document has, or what a model writes
+    /// whose maximum is not known.
+    pub bounded: bool,
     /// Prompt tokens at most.
     pub prompt: u64,
     /// Output tokens at most.
@@ -36,7 +39,7 @@ impl Need {
                 let worst = self.worst?;
                 Some(worst.prompt.0.saturating_add(written(worst.output_rate, output)))
             }
-            (Kind::Hard, Unit::Tokens) => Some(amount(self.prompt.saturating_add(output))),
+            (Kind::Hard, Unit::Tokens) => self.bounded.then_some(amount(self.prompt.saturating_add(output))),
             (Kind::Soft, Unit::Usd) => self.likely.map(|likely| likely.cost.0),
             (Kind::Soft, Unit::Tokens) => self.likely.map(|likely| amount(likely.tokens)),
         }

@@ -62,12 +62,20 @@ fn built(budgets: &str) -> Vec<bedplate_cost::budget::Budget> {
 }
 
 fn who(key: &str) -> Who<'_> {
-    Who { team: "support", feature: "triage", environment: "prod", key, alias: "us.amazon.nova-lite-v1:0" }
+    Who {
+        team: "support",
+        feature: "triage",
+        environment: "prod",
+        key,
+        alias: "us.amazon.nova-lite-v1:0",
+        model: "us.amazon.nova-lite-v1:0",
+    }
 }
 
 /// A call that may cost so much, and probably costs a tenth.
 fn need(nanos: i64) -> Need {
     Need {
+        bounded: true,
         worst: Some(Worst { cost: Nanos(nanos), tokens: 1_000, prompt: Nanos(nanos), output_rate: 0 }),
         likely: Some(Likely { cost: Nanos(nanos / 10), tokens: 100 }),
         prompt: 900,
@@ -84,7 +92,7 @@ fn open_ended() -> Need {
         prompt: Nanos(CENT / 10),
         output_rate: 100_000_000,
     };
-    Need { worst: Some(worst), likely: None, prompt: 1_000, output: 1_000, least: 10 }
+    Need { bounded: true, worst: Some(worst), likely: None, prompt: 1_000, output: 1_000, least: 10 }
 }
 
 fn spent(nanos: i64) -> Spent {
@@ -206,7 +214,7 @@ async fn a_rolling_period_frees_what_is_old() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_certain_counts_as_the_worst_in_hard_budgets() {
+async fn what_is_not_certain_counts_as_no_less_than_was_held() {
     let bed = Bed::new(
         "[[budget]]\nname = 'hard'\nlimit = '1 USD'\n\
          [[budget]]\nname = 'soft'\nlimit = '1 USD'\nkind = 'soft'\n",
@@ -215,12 +223,12 @@ async fn what_is_not_certain_counts_as_the_worst_in_hard_budgets() {
     let unsure = Spent { cost: Cost::Unknown(Nanos(CENT)), tokens: 5, certain: false };
     let charges = hold.settle(unsure);
     let of = |name: &str| charges.iter().find(|c| &*c.window.account.budget.0 == name).unwrap().amount;
-    assert_eq!((of("hard"), of("soft")), (30 * CENT, CENT));
+    assert_eq!((of("hard"), of("soft")), (30 * CENT, 3 * CENT));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_model_without_a_price_is_refused_by_hard_budgets_in_usd_alone() {
-    let unpriced = Need { worst: None, likely: None, ..need(CENT) };
+    let unpriced = Need { bounded: true, worst: None, likely: None, ..need(CENT) };
     let bed = Bed::new(DOLLAR);
     assert_eq!(bed.hold("key_a", &unpriced).await.unwrap_err().blocked.why, Why::Unpriced);
     for other in

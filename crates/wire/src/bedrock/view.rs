@@ -1,5 +1,6 @@
 //! What a request body asks for, read once; the body itself stays as it came.
 
+mod attached;
 mod limits;
 mod metadata;
 mod output;
@@ -8,7 +9,7 @@ use bedplate_core::call::Operation;
 use bedplate_core::content::Content;
 use bedplate_core::record::way_served;
 use bedplate_core::refusal::{Code, Refusal};
-use bedplate_core::view::{Edits, Stamped, View};
+use bedplate_core::view::{Attached, Edits, Stamped, View};
 
 use super::Family;
 use crate::json::{self, Fault};
@@ -45,13 +46,7 @@ pub fn read(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal>
         | Operation::InvokeGuardrailChecks
         | Operation::StartAsyncInvoke => {
             members(body, OTHERS)?;
-            Ok(Box::new(Body {
-                max_tokens: None,
-                metadata: Metadata::Nowhere,
-                output: None,
-                guarded: false,
-                tier: String::new(),
-            }))
+            Ok(Box::new(Body::of(body, Metadata::Nowhere)))
         }
         Operation::ListFoundationModels
         | Operation::GetFoundationModel
@@ -59,13 +54,7 @@ pub fn read(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal>
         | Operation::GetInferenceProfile
         | Operation::GetAsyncInvoke
         | Operation::ListAsyncInvokes
-        | Operation::InvokeModelWithBidirectionalStream => Ok(Box::new(Body {
-            max_tokens: None,
-            metadata: Metadata::Nowhere,
-            output: None,
-            guarded: false,
-            tier: String::new(),
-        })),
+        | Operation::InvokeModelWithBidirectionalStream => Ok(Box::new(Body::of(body, Metadata::Nowhere))),
     }
 }
 
@@ -90,13 +79,30 @@ const OTHERS: &[&str] =
     &["input", "content", "source", "outputScope", "messages", "checks", "modelId", "modelInput"];
 
 struct Body {
+    body: Content,
     max_tokens: Option<u64>,
+    answers: u64,
     metadata: Metadata,
     output: Option<Output>,
     /// `guardrailConfig` stands in it.
     guarded: bool,
     /// How it asks to be served; empty when it does not.
     tier: String,
+}
+
+impl Body {
+    /// One that says nothing beside its metadata.
+    fn of(body: &Content, metadata: Metadata) -> Self {
+        Self {
+            body: body.clone(),
+            max_tokens: None,
+            answers: 1,
+            metadata,
+            output: None,
+            guarded: false,
+            tier: String::new(),
+        }
+    }
 }
 
 /// Where request metadata goes.
@@ -110,6 +116,18 @@ enum Metadata {
 impl View for Body {
     fn max_tokens(&self) -> Option<u64> {
         self.max_tokens
+    }
+
+    fn answers(&self) -> u64 {
+        self.answers
+    }
+
+    fn attached(&self) -> Attached {
+        attached::attached(self.body.expose())
+    }
+
+    fn can_bound(&self) -> bool {
+        self.output.is_some()
     }
 
     fn tier(&self) -> &str {
@@ -143,15 +161,10 @@ fn converse(body: &Content) -> Result<Box<dyn View>, Refusal> {
     // the text is one object: its last character that is no space is a brace
     let tail = text.trim_ascii_end().len() - 1;
     let member = Member { body: body.clone(), value, tail, empty: picked.empty };
-    let output = Some(Output::converse(body));
+    let output = (!picked.empty).then(|| Output::converse(body));
     let guarded = picked.text(5).is_some();
-    Ok(Box::new(Body {
-        max_tokens,
-        metadata: Metadata::Member(member),
-        output,
-        guarded,
-        tier: tier(&picked),
-    }))
+    let body = Body::of(body, Metadata::Member(member));
+    Ok(Box::new(Body { max_tokens, output, guarded, tier: tier(&picked), ..body }))
 }
 
 /// What `serviceTier` and `performanceConfig` ask for. What is wrong with them is Bedrock's to say.
@@ -166,15 +179,13 @@ fn tier(picked: &json::Picked<'_>) -> String {
 fn invoke(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal> {
     let metadata = Metadata::Header(Header::new(asked.metadata));
     if !asked.content_type.is_none_or(is_json) {
-        return Ok(Box::new(Body {
-            max_tokens: None,
-            metadata,
-            output: None,
-            guarded: false,
-            tier: String::new(),
-        }));
+        return Ok(Box::new(Body::of(body, metadata)));
     }
     let (_, picked) = members(body, limits::NATIVE)?;
+    let asked_for = limits::answers(asked.family).and_then(|name| {
+        Some(limits::whole_number(name, picked.text(limits::native(name)?)?).map(|n| n.max(1)))
+    });
+    let answers = asked_for.transpose()?.unwrap_or(1);
     let mut max_tokens = None;
     for limit in limits::of(asked.family) {
         let found = match limit {
@@ -186,15 +197,12 @@ fn invoke(asked: &Asked<'_>, body: &Content) -> Result<Box<dyn View>, Refusal> {
                 None => None,
             },
         };
-        match found {
-            Some(Ok(n)) => max_tokens = max_tokens.max(Some(n)),
-            // members of a model that we do not know may mean anything
-            Some(Err(e)) if asked.family != Family::Unknown => return Err(e),
-            _ => {}
+        if let Some(n) = found {
+            max_tokens = max_tokens.max(Some(n?));
         }
     }
-    let output = Output::native(asked.family, body);
-    Ok(Box::new(Body { max_tokens, metadata, output, guarded: false, tier: String::new() }))
+    let output = Output::native(asked.family, body).filter(|_| !picked.empty);
+    Ok(Box::new(Body { max_tokens, answers, output, ..Body::of(body, metadata) }))
 }
 
 fn is_json(content_type: &[u8]) -> bool {
@@ -292,7 +300,9 @@ mod tests {
             (Family::TitanText, r#"{"textGenerationConfig":{"maxTokenCount":9}}"#, Some(9)),
             (Family::Llama, r#"{"max_gen_len":64}"#, Some(64)),
             (Family::OpenAi, r#"{"max_tokens":1,"max_completion_tokens":3}"#, Some(3)),
-            (Family::Unknown, r#"{"max_gen_len":2,"max_tokens":"many"}"#, Some(2)),
+            (Family::Unknown, r#"{"max_gen_len":2,"max_tokens":"many"}"#, None),
+            (Family::Mistral, r#"{"max_tokens":9,"max_completion_tokens":1}"#, Some(9)),
+            (Family::CohereCommand, r#"{"max_completion_tokens":1}"#, None),
             (Family::CohereEmbed, r#"{"max_tokens":128000}"#, None),
         ] {
             let view =

@@ -20,7 +20,7 @@ pub(super) fn window(period: &Period, now: Timestamp) -> Timestamp {
 
 /// What is told once, by all nodes.
 pub(super) fn key(budget: &Budget, of: &str, window: Timestamp, rung: &str) -> String {
-    format!("budget/{}/{of}/{window}/{rung}", budget.id)
+    format!("budget/{}/{of}/{window}/{rung} of {}", budget.id, budget.limit.amount)
 }
 
 /// A rung that only warns.

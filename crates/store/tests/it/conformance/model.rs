@@ -262,7 +262,7 @@ impl Model {
     /// Whether something was returned, and whether something could have been that was returned before.
     fn give_back(&mut self, window: &Window, node: &NodeId, total: i64) -> (bool, bool) {
         let Some(held) = self.slices.get_mut(&(window.clone(), node.clone())) else { return (false, false) };
-        let (before, total, most) = (held.returned, i128::from(total), held.granted - held.settled);
+        let (before, total, most) = (held.returned, i128::from(total), held.granted);
         held.returned = before.max(total.min(most));
         (held.returned > before, total < before && before < most)
     }

@@ -35,6 +35,8 @@ pub(super) const NATIVE: &[&str] = &[
     "inputs",
     "model",
     "amazon-bedrock-guardrailConfig",
+    "n",
+    "num_generations",
 ];
 
 const ANTHROPIC: &[Limit] = &[Limit::Top("max_tokens"), Limit::Top("max_tokens_to_sample")];
@@ -42,30 +44,21 @@ const NOVA: &[Limit] =
     &[Limit::In("inferenceConfig", "maxTokens"), Limit::In("inferenceConfig", "max_new_tokens")];
 const TITAN: &[Limit] = &[Limit::In("textGenerationConfig", "maxTokenCount")];
 const LLAMA: &[Limit] = &[Limit::Top("max_gen_len")];
+const PLAIN: &[Limit] = &[Limit::Top("max_tokens")];
 const CHAT: &[Limit] = &[Limit::Top("max_completion_tokens"), Limit::Top("max_tokens")];
-const ANY: &[Limit] = &[
-    Limit::Top("max_tokens"),
-    Limit::Top("max_completion_tokens"),
-    Limit::Top("max_gen_len"),
-    Limit::In("inferenceConfig", "maxTokens"),
-    Limit::In("textGenerationConfig", "maxTokenCount"),
-];
 
-/// Where a family says its limit; when several are given the largest counts.
+/// Where a family says its limit, first where we say it; when several are given the largest counts. Of a model that we
+/// do not know no member is believed: it may mean anything there, and money is held by it.
 pub(super) fn of(family: Family) -> &'static [Limit] {
     match family {
         Family::Anthropic => ANTHROPIC,
         Family::Nova => NOVA,
         Family::TitanText => TITAN,
         Family::Llama => LLAMA,
-        Family::Mistral
-        | Family::Ai21
-        | Family::DeepSeek
-        | Family::CohereCommand
-        | Family::OpenAi
-        | Family::OpenAiForm => CHAT,
-        Family::Unknown => ANY,
-        Family::AmazonImage
+        Family::Mistral | Family::Ai21 | Family::DeepSeek | Family::CohereCommand => PLAIN,
+        Family::OpenAi | Family::OpenAiForm => CHAT,
+        Family::Unknown
+        | Family::AmazonImage
         | Family::NovaEmbed
         | Family::TitanEmbed
         | Family::AmazonRerank
@@ -75,6 +68,15 @@ pub(super) fn of(family: Family) -> &'static [Limit] {
         | Family::TwelveLabsEmbed
         | Family::TwelveLabsText
         | Family::Luma => &[],
+    }
+}
+
+/// How a family is asked for several answers, each as long as the limit.
+pub(super) fn answers(family: Family) -> Option<&'static str> {
+    match family {
+        Family::Ai21 | Family::Mistral | Family::DeepSeek | Family::OpenAi | Family::OpenAiForm => Some("n"),
+        Family::CohereCommand => Some("num_generations"),
+        _ => None,
     }
 }
 
