@@ -419,6 +419,16 @@ def test_the_metadata_header_of_invoke_model_cannot_speak_for_us(stamped):
     assert recorder.seen == []
 
 
+def test_a_metadata_header_does_not_pass_where_the_body_has_a_member_for_it(stamped):
+    gateway, recorder = stamped
+    target = f"/model/{quote(NOVA, safe='')}/converse"
+    body = json.dumps({"messages": HELLO}).encode()
+    headers = {"X-Amzn-Bedrock-Request-Metadata": '{"bedplate:team":"x"}', "Content-Type": "application/json"}
+    status, *_ = gateway.raw("POST", target, body, signed(gateway.data, "POST", target, body, gateway.ready, headers))
+    assert status == 200
+    assert recorder.only().header("x-amzn-bedrock-request-metadata") is None
+
+
 def test_user_and_chain_are_in_the_metadata_and_in_the_record(stamped):
     gateway, recorder = stamped
     target = f"/model/{quote(NOVA, safe='')}/converse"

@@ -101,7 +101,9 @@ fn because(why: Why) -> &'static str {
         }
         Why::Unknown => "it would fit but for spending that nobody recorded",
         Why::TooLarge => "the call may cost more than the whole limit",
-        Why::Unpriced => "the model has no price, so what the call would spend cannot be bounded",
+        Why::Unpriced => {
+            "nobody can say what the call may spend: a price is unknown, or how many tokens there may be"
+        }
         Why::Unreachable => "the ledger could not be asked for more than this node had drawn",
     }
 }
@@ -120,7 +122,10 @@ fn fits(call: &CallRow, blocked: &Blocked, left: i64, known: Option<&Known>) -> 
     match why {
         Why::TooLarge => fits.extend([limit(*need), smaller.to_owned()]),
         Why::Unpriced => fits.extend([
-            format!("a price for `{}` in the file that `[prices] overrides` names", call.model),
+            format!(
+                "what is missing of `{}` in `bedplate cost prices show`, in the file that `[prices] overrides` names",
+                call.model
+            ),
             "`unpriced = \"allow\"` in the budget: only the known part of such calls is counted then"
                 .to_owned(),
         ]),

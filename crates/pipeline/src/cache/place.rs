@@ -3,6 +3,7 @@
 use bedplate_core::cache::{CacheKey, Canonical, Fingerprint, KeyParts, Place, Tags};
 use bedplate_core::key::Key;
 use bedplate_core::principal::Principal;
+use bedplate_cost::named;
 
 use super::InForce;
 use crate::compose::Composed;
@@ -23,7 +24,8 @@ pub(super) fn place(composed: &Composed, request: &Canonical, in_force: &InForce
         policy: in_force.policy,
         request: Fingerprint::of("request 1", [&request.request.bytes()[..], call.query.as_bytes()]),
     });
-    let model = call.name.as_str().into();
+    // a model is purged by whichever of its names
+    let model = named(&call.name).unwrap_or(&call.name).into();
     Place { key, tags: Tags { team: who.team.clone(), feature: who.feature.clone(), model } }
 }
 

@@ -69,7 +69,7 @@ pub(crate) struct CreateArgs {
     /// 1 to 64 of a-z, 0-9, - and _
     name: String,
     /// "250 USD" or "5000000 tokens"
-    #[arg(long, value_name = "LIMIT")]
+    #[arg(long, value_name = "LIMIT", allow_hyphen_values = true)]
     limit: Limit,
     /// day, week, month, quarter, year, or "rolling 24h"
     #[arg(long, default_value = "month")]

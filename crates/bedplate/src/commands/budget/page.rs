@@ -33,7 +33,12 @@ pub(super) fn status(statuses: &[Status]) -> String {
         table(&["BUDGET", "ACCOUNT", "", "FULL", "SETTLED", "HELD", "UNKNOWN", "LEFT", "LIMIT", "RESETS"]);
     for Status { budget, accounts, .. } in statuses {
         let show = |amount| budget.unit.show(amount);
-        let limit = format!("{} ({})", budget.terms(), word(&budget.kind));
+        let stops = match budget.blocks_at {
+            None => ", only tells".to_owned(),
+            Some(at) if at < budget.limit => format!(", stops at {}", budget.unit.show(at)),
+            Some(_) => String::new(),
+        };
+        let limit = format!("{} ({}{stops})", budget.terms(), word(&budget.kind));
         if accounts.is_empty() {
             let cells =
                 [&budget.name, "none yet", &bar(None, budget.limit), "0%", "", "", "", "", &limit, ""];
