@@ -66,7 +66,8 @@ def test_keys_while_the_ledger_is_gone(gateway, postgres, bedplate):
     wait_until(lambda: send(gateway, kept)[0] == 200 and send(gateway, spoilt) == (403, "BP1002"), 3)
 
     postgres.halt()
-    wait_until(lambda: gateway.get_control("/readyz")[0] == 503, 20)
+    # a record that cannot be written says it
+    wait_until(lambda: send(gateway, kept)[0] == 200 and gateway.get_control("/readyz")[0] == 503, 20)
     # what is in memory goes on: good keys work, and disabled ones do not come back
     for _ in range(20):
         assert send(gateway, kept) == send(gateway, kept, bearer=True) == send(gateway, gateway.ready) == (200, None)
