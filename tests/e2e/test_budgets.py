@@ -164,6 +164,7 @@ def test_room_that_calls_on_their_way_hold_is_an_error_that_boto3_retries(start,
     finally:
         go_on.set()
         first.join(20)
+    gateway.record(call_id)
     explained = gateway.cli_json("budget", "why-blocked", call_id)
     assert explained["why"] == "held" and explained["held_here"] > 0
     assert "waiting for calls on their way" in explained["fits_with"][0]
@@ -190,6 +191,7 @@ def test_a_model_without_a_price_is_refused_under_a_hard_budget(start, recorder)
     error, code, headers = refusal(gateway, model="acme.unpriced-v1:0")
     assert (error, code, headers["x-bedplate-code"]) == ("ServiceQuotaExceededException", 400, "BP1404")
     assert recorder.seen == []
+    assert gateway.record(headers["x-bedplate-call-id"])["call"]["blocked"]["why"] == "unpriced"
     fits = gateway.cli_json("budget", "why-blocked", headers["x-bedplate-call-id"])["fits_with"]
     assert any("acme.unpriced-v1:0" in fit for fit in fits)
 
