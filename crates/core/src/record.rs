@@ -114,6 +114,33 @@ pub struct CallRow {
     /// What the cache did; `None` when no rule concerns the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<Box<CacheUse>>,
+    /// The answer is not what was asked for, but what there was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<Degraded>,
+}
+
+/// What an answer is that is less than was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Degraded {
+    /// Another model's than those of the alias.
+    LighterModel,
+    /// An earlier answer to the same question, beyond its time.
+    Stale,
+    /// The text that the configuration has for it.
+    Static,
+}
+
+impl Degraded {
+    pub const ALL: [Self; 3] = [Self::LighterModel, Self::Stale, Self::Static];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LighterModel => "lighter-model",
+            Self::Stale => "stale",
+            Self::Static => "static",
+        }
+    }
 }
 
 impl CallRow {

@@ -36,6 +36,12 @@ pub trait View: Send + Sync {
         ""
     }
 
+    /// Asks for a service tier, where the caller asks for none; `false`, and nothing changed, when the body has no
+    /// place to say so.
+    fn ask_tier(&self, _tier: &str, _edits: &mut Edits) -> bool {
+        false
+    }
+
     /// Whether the body asks for a guardrail on the call.
     fn guarded(&self) -> bool {
         false

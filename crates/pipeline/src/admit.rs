@@ -9,6 +9,7 @@ use bedplate_core::principal::Principal;
 use bedplate_core::refusal::{Code, Refusal};
 
 use crate::call::Call;
+use crate::compose::routes::Routes;
 use crate::settle::record::Record;
 
 /// A call whose caller is proven and allowed, but for the model behind an ARN. Only [`admit`] makes one.
@@ -18,11 +19,16 @@ pub(crate) struct Admitted {
 }
 
 /// Checks the proof, then the rights.
-pub(crate) fn admit(call: Call, record: &mut Record, allowed: &[Operation]) -> Result<Admitted, Refusal> {
+pub(crate) fn admit(
+    call: Call,
+    record: &mut Record,
+    allowed: &[Operation],
+    routes: &Routes,
+) -> Result<Admitted, Refusal> {
     call.evidence.verify()?;
     let principal = principal(&call)?;
     record.admitted(&principal);
-    authorize(&call, allowed)?;
+    authorize(&call, allowed, routes)?;
     Ok(Admitted { call, principal })
 }
 
@@ -46,7 +52,7 @@ fn principal(call: &Call) -> Result<Principal, Refusal> {
     Ok(principal)
 }
 
-fn authorize(call: &Call, allowed: &[Operation]) -> Result<(), Refusal> {
+fn authorize(call: &Call, allowed: &[Operation], routes: &Routes) -> Result<(), Refusal> {
     let op = call.operation;
     if op == Operation::InvokeModelWithBidirectionalStream {
         return Err(Refusal::new(
@@ -69,8 +75,9 @@ fn authorize(call: &Call, allowed: &[Operation]) -> Result<(), Refusal> {
             ),
         ));
     }
-    // what an ARN leads to is not known yet: compose looks
-    if names_a_model(op) && !call.name.starts_with("arn:") && !call.key.allows_model(&call.name) {
+    // what an ARN or an alias leads to is not known yet: compose looks
+    let leads = call.name.starts_with("arn:") || routes.alias(op, &call.name).is_some();
+    if names_a_model(op) && !leads && !call.key.allows_model(&call.name) {
         return Err(model_not_allowed(call));
     }
     Ok(())

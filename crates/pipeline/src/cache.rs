@@ -19,7 +19,7 @@ use bedplate_core::cache::{Cache, Fingerprint};
 use bedplate_core::clock::Clock;
 
 pub use config::{CacheConfig, CacheProblem, RuleConfig};
-pub(crate) use fill::Fill;
+pub(crate) use fill::{Fill, Filling};
 use flight::Flights;
 pub(crate) use kept::Kept;
 pub(crate) use rule::Rule;

@@ -61,4 +61,11 @@ pub trait Native: Send + Sync {
 
     /// The request as the cache reads it, with the headers that go with it; `None` when its answer cannot be kept.
     fn canonical(&self, headers: &Headers) -> Option<Canonical>;
+
+    /// Whether a model reads such a body.
+    fn fits(&self, model: &str) -> bool;
+
+    /// An answer of ours in the words of the caller's dialect, as `operation` gives it: headers and a body, of a stream
+    /// all of its frames. `None` where we cannot write one.
+    fn answer(&self, text: &str) -> Option<(Headers, Content)>;
 }

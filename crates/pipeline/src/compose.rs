@@ -8,10 +8,15 @@ use std::sync::Arc;
 
 use bedplate_core::attribution::{Attribution, PromptUse, STAMPS};
 use bedplate_core::call::{CallId, Operation};
-use bedplate_core::refusal::Refusal;
+use bedplate_core::refusal::{Code, Refusal};
 use bedplate_core::view::{Edits, Stamped};
 
 use crate::admit::Admitted;
+use crate::budget::Need;
+use crate::call::Call;
+use crate::invoke::breaker::Pass;
+use crate::invoke::chances::Chances;
+use crate::model::{Alias, Target, Tried};
 use crate::provider::{Lead, Provider};
 use crate::settle::record::Record;
 use routes::Routes;
@@ -20,12 +25,35 @@ use tenant::Chosen;
 /// A call with its target. Only [`compose`] makes one.
 pub(crate) struct Composed {
     pub(crate) admitted: Admitted,
+    pub(crate) aim: Aim,
+    /// `None` when the caller named a model of Bedrock.
+    pub(crate) way: Option<Way>,
+    /// Requests to upstreams at most.
+    pub(crate) most: u32,
+    /// What another request may cost, where budgets concern the call.
+    pub(crate) need: Option<Box<Need>>,
+}
+
+/// Where a call goes that named an alias.
+pub(crate) struct Way {
+    pub(crate) alias: Arc<Alias>,
+    /// Which of its targets is asked first.
+    pub(crate) at: usize,
+    /// `None` when none of them should be asked now.
+    pub(crate) pass: Option<Pass>,
+    pub(crate) chances: Chances,
+}
+
+/// What is called, and what it is sent.
+pub(crate) struct Aim {
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) target: Arc<str>,
     /// What the target leads to, and the model that decides how bodies are read: the target itself when nothing more
     /// is known.
     pub(crate) lead: Lead,
     pub(crate) model: Arc<str>,
+    /// The service tier that is asked for, where the caller asks for none.
+    pub(crate) tier: Option<Arc<str>>,
     pub(crate) edits: Edits,
 }
 
@@ -37,9 +65,81 @@ pub(crate) async fn compose(
     routes: &Routes,
     record: &mut Record,
 ) -> Result<Composed, Refusal> {
-    let provider = routes.provider(admitted.call.operation, &admitted.call.name)?;
-    let lead = lead::lead(&admitted, &provider, record).await?;
-    let Chosen { target, lead, said } = tenant::choose(&admitted, &provider, lead, record).await?;
+    let call = &admitted.call;
+    if let Some(alias) = routes.alias(call.operation, &call.name) {
+        let alias = Arc::clone(alias);
+        return by_alias(admitted, alias, record).await;
+    }
+    let provider = routes.provider(call.operation, &call.name)?;
+    let aim = aim(&admitted, provider, &call.name, None, false, record).await?;
+    Ok(Composed { admitted, aim, way: None, most: routes.bare().attempts, need: None })
+}
+
+/// The targets of an alias, one at a time: the others are composed when they are needed.
+async fn by_alias(admitted: Admitted, alias: Arc<Alias>, record: &mut Record) -> Result<Composed, Refusal> {
+    let call = &admitted.call;
+    if !call.key.allows_model(&alias.name) {
+        for target in alias.all() {
+            lead::lead(&admitted, &target.provider, &target.model, false, record).await?;
+        }
+    }
+    let mut chances = Chances::of(record.id());
+    let fits = |model: &str| call.body.fits(model);
+    let (at, pass) = match alias.choose(Tried::default(), fits, record.tick(), &mut chances) {
+        Some((at, pass)) => (at, Some(pass)),
+        None => (alias.heaviest().unwrap_or(0), None),
+    };
+    let none = || Refusal::of(Code::UnknownModel).because("the alias has no target");
+    let target = alias.targets.get(at).ok_or_else(none)?;
+    let aim = aim_at(&admitted, target, record).await?;
+    let most = alias.attempts;
+    let way = Some(Way { alias, at, pass, chances });
+    Ok(Composed { admitted, aim, way, most, need: None })
+}
+
+/// Aims at a target of an alias whose targets the key may call.
+async fn aim_at(admitted: &Admitted, target: &Target, record: &mut Record) -> Result<Aim, Refusal> {
+    let (provider, tier) = (Arc::clone(&target.provider), target.tier.clone());
+    aim(admitted, provider, &target.model, tier, true, record).await
+}
+
+impl Composed {
+    /// How the call would go to a target of its alias.
+    pub(crate) async fn aim_of(&self, target: &Target, record: &mut Record) -> Result<Aim, Refusal> {
+        aim_at(&self.admitted, target, record).await
+    }
+
+    /// From now on the call goes to another target. When it cannot, it stays as it was.
+    pub(crate) async fn turn_to(&mut self, target: &Target, record: &mut Record) -> Result<(), Refusal> {
+        self.aim = self.aim_of(target, record).await?;
+        if let Some(tokens) = record.bounded() {
+            self.bound(tokens, record);
+        }
+        Ok(())
+    }
+
+    /// Says in the request how long the answer may be; `false` when it has no place for that.
+    pub(crate) fn bound(&mut self, tokens: u64, record: &mut Record) -> bool {
+        let edits = &mut self.aim.edits;
+        let bounded = self.admitted.call.body.view().bound_output(tokens, edits);
+        if bounded {
+            edits.said.push(format!("maxTokens {tokens}: a budget has room for no more"));
+            record.edited(edits);
+        }
+        bounded
+    }
+}
+
+async fn aim(
+    admitted: &Admitted,
+    provider: Arc<dyn Provider>,
+    name: &str,
+    tier: Option<Arc<str>>,
+    listed: bool,
+    record: &mut Record,
+) -> Result<Aim, Refusal> {
+    let lead = lead::lead(admitted, &provider, name, listed, record).await?;
+    let Chosen { target, lead, said } = tenant::choose(admitted, &provider, name, lead, record).await?;
     let model = match &lead {
         Lead::To(targets) => targets.models.first().map_or_else(|| Arc::clone(&target), Arc::clone),
         Lead::Itself | Lead::Nowhere(_) => Arc::clone(&target),
@@ -49,12 +149,27 @@ pub(crate) async fn compose(
     let mut edits = Edits::default();
     edits.said.extend(said);
     if carries_metadata(admitted.call.operation) {
-        let stamped = stamp(&admitted, prompt.as_ref(), provider.facts().stamps, record.id(), &mut edits)?;
+        let stamped = stamp(admitted, prompt.as_ref(), provider.facts().stamps, record.id(), &mut edits)?;
         record.stamped(stamped, std::mem::take(&mut edits.metadata));
     }
+    let tier = tier.filter(|tier| ask_for(tier, &admitted.call, &mut edits));
     record.composed(&edits, prompt);
-    Ok(Composed { admitted, provider, target, lead, model, edits })
+    Ok(Aim { provider, target, lead, model, tier, edits })
 }
+
+/// Asks for a service tier, where the caller asks for no way to be served.
+fn ask_for(tier: &str, call: &Call, edits: &mut Edits) -> bool {
+    let asks = [TIER_HEADER, LATENCY_HEADER].iter().any(|name| call.headers.get(name).is_some());
+    let asked = !asks && call.body.view().ask_tier(tier, edits);
+    if asked {
+        edits.said.push(format!("service tier {tier}"));
+    }
+    asked
+}
+
+/// How native bodies ask for a service tier, and for latency-optimised inference.
+pub(crate) const TIER_HEADER: &str = "x-amzn-bedrock-service-tier";
+pub(crate) const LATENCY_HEADER: &str = "x-amzn-bedrock-performanceconfig-latency";
 
 /// Writes the call id and what the call is counted on into the request's metadata, so that AWS's own logs
 /// agree with ours. Where a provider is not stamped the caller's pairs are still read: ours are never

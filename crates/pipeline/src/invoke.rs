@@ -1,89 +1,161 @@
 //! An answer.
 
+pub(crate) mod breaker;
+pub(crate) mod chances;
+mod course;
 pub(crate) mod deadline;
 pub(crate) mod inflight;
+pub(crate) mod retries;
+mod told;
+mod trouble;
 
 use std::sync::Arc;
 
 use bedplate_core::refusal::{Code, Refusal, Retry};
 
-use crate::cache::Fill;
+use crate::cache::{Caching, Fill, Kept};
+use crate::compose::Composed;
 use crate::guard::Cleared;
+use crate::invoke::course::{Course, Next};
 use crate::invoke::deadline::{Deadlines, Timeouts};
 use crate::invoke::inflight::{Attempting, InFlight};
+use crate::invoke::retries::Retries;
+use crate::invoke::trouble::Trouble;
 use crate::pipeline::{Drain, Refused};
-use crate::provider::{Answer, Ask, Failed};
+use crate::provider::{Answer, Ask};
 use crate::settle::record::Record;
+pub(crate) use told::Told;
 
-/// An answer and what settles it. Only [`invoke`] makes one.
+/// An upstream's answer and what settles it. Only [`invoke`] makes one.
 pub(crate) struct Answered {
     pub(crate) answer: Answer,
     pub(crate) attempting: Attempting,
     pub(crate) record: Record,
 }
 
+/// What a call is given.
+#[allow(clippy::large_enum_variant, reason = "one a call, and moved once: less than a box costs")]
+pub(crate) enum Given {
+    Answered(Answered),
+    /// An earlier answer.
+    Kept(Kept, Record),
+    /// An answer of our own, or an upstream's error that was followed by attempts.
+    Told(Told, Record),
+}
+
+/// By which a call is asked.
+pub(crate) struct Terms<'a> {
+    pub(crate) timeouts: Timeouts,
+    pub(crate) drain: Drain,
+    /// Of calls that name no alias.
+    pub(crate) retries: &'a Arc<Retries>,
+    pub(crate) cache: &'a Caching,
+    /// Whether an earlier answer may be given.
+    pub(crate) cached: bool,
+}
+
 /// How native bodies ask for a guardrail.
 const GUARDRAIL: &str = "x-amzn-bedrock-guardrailidentifier";
 
+/// Asks until there is an answer, or nothing more is worth asking. What has begun to go to the caller is never asked
+/// again: a stream's answer is given once its first event has come.
 pub(crate) async fn invoke(
     cleared: Cleared,
-    record: Record,
-    timeouts: Timeouts,
-    drain: Drain,
+    mut record: Record,
+    terms: Terms<'_>,
     fill: Option<Fill>,
-) -> Result<Answered, Refused> {
-    let composed = cleared.0;
-    let call = composed.admitted.call;
-    let attempting = Attempting {
-        provider: composed.provider.facts().clone(),
-        target: Arc::clone(&composed.target),
-        lead: composed.lead,
-        began: record.tick(),
-        operation: call.operation,
-        max_tokens: call.body.view().max_tokens().or_else(|| record.bounded()),
-        estimate: record.books().estimates.of(&composed.model, call.body.content().len() as u64),
-        guarded: call.body.view().guarded() || call.headers.get(GUARDRAIL).is_some(),
-        sent: Arc::default(),
-        deadlines: Deadlines::starting_now(&timeouts),
-        drain,
-    };
-    let mut headers = call.headers;
-    for (name, value) in &composed.edits.headers {
-        headers.set(name, value.clone());
+    stale: &mut Option<Kept>,
+) -> Result<Given, Refused> {
+    let mut course = Course::new(cleared.0, terms, fill, &record);
+    if course.passes_over() {
+        match course.next(Trouble::OPEN, stale, &mut record).await {
+            Next::Kept(kept) => return Ok(Given::Kept(kept, record)),
+            Next::Told(told) => return Ok(Given::Told(told, record)),
+            // nothing else can answer: then the first is asked all the same
+            Next::Ask | Next::End => {}
+        }
     }
-    let ask = Ask {
-        operation: call.operation,
-        path: call.path,
-        stands_in: *composed.target != *call.name,
-        query: call.query,
-        headers,
-        who: Some(composed.admitted.principal),
-        body: composed.edits.apply(call.body.content()),
-        sha256: call.body.sha256(&composed.edits),
-        target: composed.target,
-        model: composed.model,
-        sent: Arc::clone(&attempting.sent),
-    };
-    let attempt = composed.provider.attempt(ask, attempting.deadlines.clone());
-    let attempt = match fill {
-        Some(fill) => fill.through(attempt),
-        None => attempt,
-    };
-    let (result, attempting, mut record) = InFlight::new(attempt, attempting, record).await;
-    match result {
-        Ok(answer) => Ok(Answered { answer, attempting, record }),
-        Err(failed) => {
-            record.attempt_failed(&attempting, &failed);
-            Err(Refused::new(refusal(failed), record))
+    loop {
+        let attempting = course.attempting(&record);
+        let attempt = course.attempt(&attempting);
+        let (result, attempting, back) = InFlight::new(attempt, attempting, record).await;
+        record = back;
+        let trouble = Trouble::of(&result);
+        course.judge(trouble, &record);
+        let (result, trouble) = match (result, trouble) {
+            (result, Some(trouble)) if course.goes_on() => (result, trouble),
+            (Ok(answer), _) => {
+                course.answers(&answer, &mut record);
+                return Ok(Given::Answered(Answered { answer, attempting, record }));
+            }
+            (Err(failed), _) => {
+                record.attempt_failed(&attempting, &failed);
+                return Err(Refused::new(refusal(failed.code, failed.cause), record));
+            }
+        };
+        course.went_wrong(result, &attempting, &mut record);
+        match course.next(trouble, stale, &mut record).await {
+            Next::Ask => {}
+            Next::Kept(kept) => return Ok(Given::Kept(kept, record)),
+            Next::Told(told) => return Ok(Given::Told(told, record)),
+            Next::End => return course.end(record),
         }
     }
 }
 
-fn refusal(failed: Failed) -> Refusal {
-    let retry = match failed.code {
+/// What an attempt at the target of a call is made of.
+fn ask(composed: &mut Composed, last: bool, attempting: &Attempting) -> Ask {
+    let (call, aim) = (&mut composed.admitted.call, &composed.aim);
+    let stands_in = *aim.target != *call.name;
+    // what no other attempt needs is not copied
+    let (path, query, mut headers) = match last {
+        true => (
+            std::mem::take(&mut call.path),
+            std::mem::take(&mut call.query),
+            std::mem::take(&mut call.headers),
+        ),
+        false => (call.path.clone(), call.query.clone(), call.headers.clone()),
+    };
+    for (name, value) in &aim.edits.headers {
+        headers.set(name, value.clone());
+    }
+    Ask {
+        operation: call.operation,
+        path,
+        stands_in,
+        query,
+        headers,
+        who: Some(composed.admitted.principal.clone()),
+        body: aim.edits.apply(call.body.content()),
+        sha256: call.body.sha256(&aim.edits),
+        target: Arc::clone(&aim.target),
+        model: Arc::clone(&aim.model),
+        sent: Arc::clone(&attempting.sent),
+    }
+}
+
+fn attempting(composed: &Composed, record: &Record, deadlines: Deadlines, drain: Drain) -> Attempting {
+    let (call, aim) = (&composed.admitted.call, &composed.aim);
+    Attempting {
+        provider: aim.provider.facts().clone(),
+        target: Arc::clone(&aim.target),
+        lead: aim.lead.clone(),
+        began: record.tick(),
+        operation: call.operation,
+        max_tokens: call.body.view().max_tokens().or_else(|| record.bounded()),
+        estimate: record.books().estimates.of(&aim.model, call.body.content().len() as u64),
+        guarded: call.body.view().guarded() || call.headers.get(GUARDRAIL).is_some(),
+        sent: Arc::default(),
+        deadlines,
+        drain,
+    }
+}
+
+fn refusal(code: Code, cause: String) -> Refusal {
+    let retry = match code {
         // nothing was sent, so nothing was billed
         Code::ConnectTimeout | Code::Unreachable | Code::NoUpstreamCredentials => Retry::Elsewhere,
         _ => Retry::Never,
     };
-    Refusal::of(failed.code).retry(retry).because(failed.cause)
+    Refusal::of(code).retry(retry).because(cause)
 }

@@ -19,6 +19,7 @@ mod config;
 mod estimate;
 mod guard;
 mod invoke;
+mod model;
 mod pipeline;
 mod provider;
 mod reply;
@@ -32,7 +33,12 @@ pub use call::{Call, Evidence, Native, Tags};
 pub use compose::routes::Routes;
 pub use config::{BudgetsConfig, DrainConfig, OperationsConfig, TimeoutConfig};
 pub use estimate::Estimates;
+pub use invoke::breaker::{BreakerConfig, Standing};
 pub use invoke::deadline::{Deadlines, Timeouts};
+pub use model::health::{Health, TargetStanding};
+pub use model::{
+    AliasTimeouts, Means, ModelConfig, ModelProblem, RetryConfig, RungConfig, Stale, TargetConfig,
+};
 pub use pipeline::{Drain, Pipeline, Refused};
 pub use provider::{
     Answer, AnswerBody, Ask, Billed, Broke, Failed, Flow, Heard, Lead, Leading, Metered, Piece, Provider,

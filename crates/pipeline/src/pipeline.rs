@@ -11,11 +11,11 @@ use crate::admit::admit;
 use crate::cache::look::{Asking, Turn, answer};
 use crate::cache::{Caching, Kept};
 use crate::call::Call;
-use crate::compose::compose;
 use crate::compose::routes::Routes;
+use crate::compose::{Composed, compose};
 use crate::guard::{Cleared, clear};
 use crate::invoke::deadline::Timeouts;
-use crate::invoke::invoke;
+use crate::invoke::{Terms, invoke};
 use crate::reply::Reply;
 use crate::reserve::{NoRoom, reserve};
 use crate::settle::record::Record;
@@ -49,18 +49,30 @@ impl Pipeline {
             Ok(Prepared::Give(kept, mark)) => return Ok(kept.reply(record, mark)),
             Err(refusal) => return Err(Refused::new(refusal, record)),
         };
-        let Asking { fill, stale, mark, waited } = asking.map_or_else(Asking::default, |asking| *asking);
-        let answered = invoke(cleared, record, self.timeouts.after(waited), self.drain, fill).await;
-        answer(answered, stale, mark)
+        let Asking { fill, mut stale, mark, waited } = asking.map_or_else(Asking::default, |asking| *asking);
+        let terms = Terms {
+            timeouts: self.timeouts(&cleared.0).after(waited),
+            drain: self.drain,
+            retries: &self.routes.bare().retries,
+            cache: &self.cache,
+            cached: mark == Some(Mark::Miss),
+        };
+        let given = invoke(cleared, record, terms, fill, &mut stale).await;
+        answer(given, stale, mark)
+    }
+
+    /// An alias may have deadlines of its own.
+    fn timeouts(&self, composed: &Composed) -> Timeouts {
+        composed.way.as_ref().map_or(self.timeouts, |way| way.alias.timeouts)
     }
 
     /// Everything before the first byte goes upstream. A kept answer costs nothing, so it holds nothing.
     async fn prepare(&self, call: Call, record: &mut Record) -> Result<Prepared, Refusal> {
         let prepared = async {
-            let admitted = admit(call, record, &self.allowed)?;
+            let admitted = admit(call, record, &self.allowed, &self.routes)?;
             let composed = compose(admitted, &self.routes, record).await?;
             let mut cleared = clear(composed);
-            match self.cache.look(&cleared.0, record, &self.timeouts).await? {
+            match self.cache.look(&cleared.0, record, &self.timeouts(&cleared.0)).await? {
                 Turn::Give(kept) => Ok(Prepared::Give(kept, Mark::Hit)),
                 Turn::Ask(mut asking) => match reserve(&mut cleared.0, record).await {
                     Ok(()) => Ok(Prepared::Ask(cleared, asking)),

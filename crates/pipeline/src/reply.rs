@@ -3,6 +3,7 @@
 use bedplate_core::cache::Mark;
 use bedplate_core::call::Headers;
 use bedplate_core::content::Content;
+use bedplate_core::record::Degraded;
 
 pub use crate::review::outflow::Outflow;
 
@@ -15,6 +16,8 @@ pub struct Reply {
     pub cache: Option<Mark>,
     /// The output tokens that the answer was bounded to, because a budget had room for no more.
     pub bounded: Option<u64>,
+    /// The answer is not what was asked for, but what there was.
+    pub degraded: Option<Degraded>,
 }
 
 pub enum ReplyBody {

@@ -1,6 +1,7 @@
 //! May it be afforded: holds in every budget that concerns the call.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bedplate_core::budget::{Blocked, Why};
@@ -13,7 +14,8 @@ use bedplate_cost::{Ahead, Ask, PriceBook, named};
 
 use crate::budget::{Likely, Need, Purses, Refused};
 use crate::call::Call;
-use crate::compose::Composed;
+use crate::compose::lead::{behind, priced};
+use crate::compose::{Composed, LATENCY_HEADER, TIER_HEADER};
 use crate::estimate::Estimates;
 use crate::settle::record::Record;
 
@@ -35,9 +37,6 @@ pub(crate) struct NoRoom {
     pub(crate) cache_only: bool,
 }
 
-const TIER_HEADER: &str = "x-amzn-bedrock-service-tier";
-const LATENCY_HEADER: &str = "x-amzn-bedrock-performanceconfig-latency";
-
 /// Takes the hold. When the caller left the answer's length open and there is not room for the longest, the answer is
 /// bounded to what there is room for, and the record says so.
 ///
@@ -50,66 +49,142 @@ pub(crate) async fn reserve(composed: &mut Composed, record: &mut Record) -> Res
     if !composed.admitted.call.operation.metered() {
         return Ok(());
     }
-    let p = &composed.admitted.principal;
-    let name = &composed.admitted.call.name;
-    let who = Who {
-        team: &p.team,
-        feature: &p.feature,
-        environment: &p.environment,
-        key: &p.key.0,
-        alias: named(name).unwrap_or(name),
-        model: named(&composed.model).unwrap_or(&composed.model),
-    };
-    if !purses.concerns(&who) {
+    if !purses.concerns(&who(composed)) {
         return Ok(());
     }
-    let (need, must) = need(composed, &record.prices(), &record.books().estimates);
-    let hold = match purses.hold(&who, &need).await {
+    let (mut need, must) = need(composed, record).await;
+    let hold = match purses.hold(&who(composed), &need).await {
         Ok(hold) => hold,
         Err(refused) => return Err(refuse(*refused, &purses, record)),
     };
     let tokens = hold.output().or(must.then_some(need.output));
     record.holds(hold);
-    match tokens {
-        Some(tokens) => bound(composed, tokens, record),
-        None => Ok(()),
+    if let Some(tokens) = tokens {
+        if !composed.bound(tokens, record) {
+            // the call may not go without it
+            let refusal = Refusal::of(Code::Bug).because("the answer cannot be bounded");
+            return Err(NoRoom { refusal, cache_only: false });
+        }
+        record.bound(tokens);
+        need.output = tokens;
+    }
+    if composed.most > 1 {
+        // of another request it is known how long its answer may be
+        composed.need = Some(Box::new(Need { least: need.output, ..need }));
+    }
+    Ok(())
+}
+
+/// Takes a hold for another request beside what the call has spent, or may have.
+///
+/// # Errors
+/// When a budget has no room for it.
+pub(crate) async fn reserve_another(composed: &Composed, record: &mut Record) -> Result<(), ()> {
+    let purses = record.books().purses.clone();
+    let (Some(purses), Some(need)) = (purses, &composed.need) else { return Ok(()) };
+    let hold = purses.hold(&who(composed), need).await.map_err(|_| ())?;
+    record.holds_another(hold);
+    Ok(())
+}
+
+fn who(composed: &Composed) -> Who<'_> {
+    let p = &composed.admitted.principal;
+    let (name, model) = (&composed.admitted.call.name, &composed.aim.model);
+    Who {
+        team: &p.team,
+        feature: &p.feature,
+        environment: &p.environment,
+        key: &p.key.0,
+        alias: named(name).unwrap_or(name),
+        model: named(model).unwrap_or(model),
     }
 }
 
-/// What a call may cost, and whether its answer must be bounded whatever room there is.
-fn need(composed: &Composed, prices: &PriceBook, estimates: &Estimates) -> (Need, bool) {
-    let call = &composed.admitted.call;
+/// Somebody who may be asked: what prices are looked up by, and what was learned of prompts.
+struct Asked<'a> {
+    priced: &'a str,
+    region: &'a str,
+    tier: Cow<'a, str>,
+    model: &'a Arc<str>,
+}
+
+/// What a call says about what it may cost, wherever it goes.
+struct Size {
+    bytes: u64,
+    attached: Attached,
+    /// `None` when nobody can say.
+    output: Option<u64>,
+    /// The answer may be bounded.
+    open: bool,
+}
+
+/// What one request may cost, of an alias to the dearest of its targets, and whether its answer must be bounded whatever
+/// room there is.
+async fn need(composed: &Composed, record: &mut Record) -> (Need, bool) {
+    let prices = record.prices();
+    let (call, aim) = (&composed.admitted.call, &composed.aim);
+    let mut others = Vec::new();
+    if let Some(way) = &composed.way {
+        for target in way.alias.all() {
+            others.push((target, behind(&target.provider, &target.model, record).await));
+        }
+    }
+    let all = || {
+        let first = Asked {
+            priced: aim.priced(&prices),
+            region: &aim.provider.facts().region,
+            tier: tier(call, aim.tier.as_deref()),
+            model: &aim.model,
+        };
+        let others = others.iter().map(|(target, lead)| Asked {
+            priced: priced(&target.model, lead, &prices),
+            region: &target.provider.facts().region,
+            tier: tier(call, target.tier.as_deref()),
+            model: lead.model().unwrap_or(&target.model),
+        });
+        std::iter::once(first).chain(others)
+    };
     let view = call.body.view();
-    let (model, region) = (composed.priced(prices), &*composed.provider.facts().region);
-    let bytes = call.body.content().len() as u64;
-    let attached = view.attached();
-    let prompt = most_prompt(attached, bytes, prices.context_window(model));
     let open = view.max_tokens().is_none() && view.answers() == 1 && view.can_bound();
-    let most = prices.max_output_tokens(model);
-    let each = view.max_tokens().or(most).or(open.then_some(UNSAID));
-    let must = open && most.is_none();
-    let output = each.map(|each| each.saturating_mul(view.answers()));
-    let bounds = prompt.zip(output);
-    let tier = &*tier(call);
+    let most = |asked: Asked<'_>| prices.max_output_tokens(asked.priced);
+    let must = open && all().any(|asked| most(asked).is_none());
+    let each = |asked| view.max_tokens().or(most(asked)).or(open.then_some(UNSAID));
+    let longest = all().map(each).reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b))).flatten();
+    let size = Size {
+        bytes: call.body.content().len() as u64,
+        attached: view.attached(),
+        output: longest.map(|each| each.saturating_mul(view.answers())),
+        open,
+    };
+    let estimates = &record.books().estimates;
+    let needs = all().map(|asked| need_of(&asked, &size, &prices, estimates));
+    // there is always one
+    let none = Need { worst: None, likely: None, bounded: false, prompt: 0, output: 0, least: 0 };
+    (needs.reduce(Need::or).unwrap_or(none), must)
+}
+
+fn need_of(asked: &Asked<'_>, size: &Size, prices: &PriceBook, estimates: &Estimates) -> Need {
+    let (model, region, tier) = (asked.priced, asked.region, &*asked.tier);
+    let prompt = most_prompt(size.attached, size.bytes, prices.context_window(model));
+    let bounds = prompt.zip(size.output);
     let worst = bounds.and_then(|(input, output)| {
         prices.worst(Ahead {
             model,
             region,
             tier,
-            writes_cache: attached.caches,
+            writes_cache: size.attached.caches,
             input,
             output: Some(output),
         })
     });
-    let input = estimates.of(&composed.model, bytes).tokens;
-    let usage = Usage { input, output: output.unwrap_or(USUAL).min(USUAL), ..Usage::default() };
+    let input = estimates.of(asked.model, size.bytes).tokens;
+    let usage = Usage { input, output: size.output.unwrap_or(USUAL).min(USUAL), ..Usage::default() };
     let likely = prices.price(Ask { model, region, tier, usage: &usage });
     let likely =
         likely.cost.is_known().then_some(Likely { cost: likely.cost.priced(), tokens: usage.total() });
-    let output = output.unwrap_or(0);
-    let least = if open && output > LEAST { LEAST } else { output };
-    let need = Need { worst, likely, bounded: bounds.is_some(), prompt: prompt.unwrap_or(0), output, least };
-    (need, must)
+    let output = size.output.unwrap_or(0);
+    let least = if size.open && output > LEAST { LEAST } else { output };
+    Need { worst, likely, bounded: bounds.is_some(), prompt: prompt.unwrap_or(0), output, least }
 }
 
 /// How many tokens the prompt has at most; `None` when nobody can say. No tokenizer makes more tokens of a text than it
@@ -122,29 +197,14 @@ fn most_prompt(attached: Attached, bytes: u64, window: Option<u64>) -> Option<u6
     Some(window.map_or(most, |window| most.min(window.max(ADDED))))
 }
 
-/// How the call asks to be served: a body of its own says it in headers.
-fn tier(call: &Call) -> Cow<'_, str> {
+/// How the call asks to be served: a body of its own says it in headers, and where it says nothing its target may.
+fn tier<'a>(call: &'a Call, targets: Option<&'a str>) -> Cow<'a, str> {
     let said = |name| call.headers.text(name);
     match (call.body.view().tier(), said(TIER_HEADER), said(LATENCY_HEADER)) {
-        ("", None, None) => Cow::Borrowed(""),
+        ("", None, None) => Cow::Borrowed(targets.unwrap_or_default()),
         ("", tier, latency) => Cow::Owned(way_served(tier.unwrap_or_default().to_owned(), latency)),
         (tier, ..) => Cow::Borrowed(tier),
     }
-}
-
-/// Says the bound in the request.
-///
-/// # Errors
-/// `BP9001` when it cannot be said after all: the call may not go without it.
-fn bound(composed: &mut Composed, tokens: u64, record: &mut Record) -> Result<(), NoRoom> {
-    if !composed.admitted.call.body.view().bound_output(tokens, &mut composed.edits) {
-        let refusal = Refusal::of(Code::Bug).because("the answer cannot be bounded");
-        return Err(NoRoom { refusal, cache_only: false });
-    }
-    composed.edits.said.push(format!("maxTokens {tokens}: a budget has room for no more"));
-    record.edited(&composed.edits);
-    record.bound(tokens);
-    Ok(())
 }
 
 fn refuse(refused: Refused, purses: &Purses, record: &mut Record) -> NoRoom {

@@ -10,17 +10,17 @@ use outflow::Outflow;
 /// Turns an answer into a reply. A whole one is settled here; a stream takes its record along.
 pub(crate) fn review(answered: Answered) -> Reply {
     let Answered { answer, attempting, mut record } = answered;
-    let bounded = record.bounded();
+    let (bounded, degraded) = (record.bounded(), record.degraded());
     match answer {
         Answer { body: AnswerBody::Stream(flow), status, headers, request_id, timings, .. } => {
             record.attempt_answered(status, request_id, None, timings);
             let body = ReplyBody::Stream(Outflow::new(flow, attempting, record));
-            Reply { status, headers, body, cache: None, bounded }
+            Reply { status, headers, body, cache: None, bounded, degraded }
         }
         whole => {
             let status = whole.status;
             let (headers, content) = record.finish_whole(&attempting, whole, None);
-            Reply { status, headers, body: ReplyBody::Whole(content), cache: None, bounded }
+            Reply { status, headers, body: ReplyBody::Whole(content), cache: None, bounded, degraded }
         }
     }
 }

@@ -31,6 +31,11 @@ pub struct Spent {
     pub certain: bool,
 }
 
+impl Spent {
+    /// Nothing was sent.
+    pub(crate) const NOTHING: Self = Self { cost: Cost::FREE, tokens: 0, certain: true };
+}
+
 impl Hold {
     /// Of a call that no budget concerns.
     pub fn none() -> Self {

@@ -32,6 +32,27 @@ pub struct Likely {
 }
 
 impl Need {
+    /// What is enough for either; unknown when one of them is.
+    #[must_use]
+    pub(crate) fn or(self, other: Self) -> Self {
+        let dearest = |a: Worst, b: Worst| Worst {
+            cost: a.cost.max(b.cost),
+            tokens: a.tokens.max(b.tokens),
+            prompt: a.prompt.max(b.prompt),
+            output_rate: a.output_rate.max(b.output_rate),
+        };
+        let likeliest =
+            |a: Likely, b: Likely| Likely { cost: a.cost.max(b.cost), tokens: a.tokens.max(b.tokens) };
+        Self {
+            worst: self.worst.zip(other.worst).map(|(a, b)| dearest(a, b)),
+            bounded: self.bounded && other.bounded,
+            likely: self.likely.zip(other.likely).map(|(a, b)| likeliest(a, b)),
+            prompt: self.prompt.max(other.prompt),
+            output: self.output.max(other.output),
+            least: self.least.max(other.least),
+        }
+    }
+
     /// What to hold in a budget if the answer has at most `output` tokens; `None` when nobody knows.
     pub fn of(&self, budget: &Budget, output: u64) -> Option<i64> {
         match (budget.kind, budget.limit.unit) {

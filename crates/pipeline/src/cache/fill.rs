@@ -11,6 +11,7 @@ use bedplate_core::cache::{Entry, Epoch, Finish, Place};
 use bedplate_core::call::{CallId, Headers};
 use bedplate_core::content::Content;
 use bytes::BytesMut;
+use parking_lot::Mutex;
 
 use super::flight::Seat;
 use super::{Caching, Rule};
@@ -37,19 +38,31 @@ pub(crate) struct Fill {
 
 type Attempt = BoxFuture<'static, Result<Answer, Failed>>;
 
-impl Fill {
-    /// The attempt, whose answer is kept.
-    pub(crate) fn through(self, attempt: Attempt) -> Attempt {
-        Box::pin(async move {
-            let answer = attempt.await?;
-            Ok(self.keep(answer))
-        })
+/// Where the answer of one of several attempts goes: the first that has one fills it.
+#[derive(Clone)]
+pub(crate) struct Filling(Arc<Mutex<Option<Fill>>>);
+
+impl Filling {
+    pub(crate) fn new(fill: Fill) -> Self {
+        Self(Arc::new(Mutex::new(Some(fill))))
     }
 
+    /// The attempt, whose answer is kept.
+    pub(crate) fn through(&self, attempt: Attempt) -> Attempt {
+        let this = self.clone();
+        Box::pin(async move {
+            let answer = attempt.await?;
+            let fill = if answer.status == 200 { this.0.lock().take() } else { None };
+            Ok(match fill {
+                Some(fill) => fill.keep(answer),
+                None => answer,
+            })
+        })
+    }
+}
+
+impl Fill {
     fn keep(self, mut answer: Answer) -> Answer {
-        if answer.status != 200 {
-            return answer;
-        }
         match answer.body {
             AnswerBody::Whole(content, metered) => {
                 if self.takes(content.len()) && self.keeps(metered.finish) {

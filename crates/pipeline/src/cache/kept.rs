@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bedplate_core::cache::{Entry, Mark};
+use bedplate_core::record::Degraded;
 
 use crate::reply::{Reply, ReplyBody};
 use crate::settle::record::Record;
@@ -15,6 +16,14 @@ impl Kept {
     pub(crate) fn reply(self, record: Record, mark: Mark) -> Reply {
         record.finish_kept(&self.0, mark);
         let body = ReplyBody::Whole(self.0.body.clone());
-        Reply { status: 200, headers: self.0.headers.clone(), body, cache: Some(mark), bounded: None }
+        let degraded = (mark == Mark::Stale).then_some(Degraded::Stale);
+        Reply {
+            status: 200,
+            headers: self.0.headers.clone(),
+            body,
+            cache: Some(mark),
+            bounded: None,
+            degraded,
+        }
     }
 }

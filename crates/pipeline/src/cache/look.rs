@@ -9,9 +9,10 @@ use bedplate_core::refusal::{Code, Refusal};
 use super::flight::{Followed, Role, Seat};
 use super::place::place;
 use super::{Caching, Fill, Kept, Rule};
-use crate::compose::Composed;
-use crate::invoke::Answered;
+use crate::admit::Admitted;
+use crate::compose::{Aim, Composed};
 use crate::invoke::deadline::{Deadlines, Timeouts, now};
+use crate::invoke::{Answered, Given};
 use crate::pipeline::Refused;
 use crate::provider::AnswerBody;
 use crate::reply::Reply;
@@ -65,9 +66,24 @@ impl Caching {
         if let Some(skip) = rule.skips(&request) {
             return Ok(bypass(record, skip));
         }
-        let place = place(composed, &request, &self.in_force);
+        let place = place(&composed.admitted, &composed.aim, &request, &self.in_force);
         let asker = Asker { caching: self, n, rule, composed, place };
         asker.look(record, timeouts, call.tags.cache == Some(Wish::Refresh)).await
+    }
+}
+
+impl Caching {
+    /// An earlier answer to the call from where it would go by `aim`, also one beyond its time.
+    pub(crate) async fn earlier(&self, admitted: &Admitted, aim: &Aim) -> Option<Kept> {
+        let call = &admitted.call;
+        let rule = self.rules.iter().find(|rule| rule.concerns(&call.name, &admitted.principal))?;
+        let request = call.body.canonical(&call.headers)?;
+        if rule.skips(&request).is_some() {
+            return None;
+        }
+        let looked = self.store.get(&place(admitted, aim, &request, &self.in_force)).await.ok()?;
+        let now = self.clock.now();
+        looked.entry.filter(|entry| rule.is_of_use(entry, now)).map(Kept)
     }
 }
 
@@ -167,9 +183,9 @@ impl Asker<'_> {
             epoch,
             seat,
             call: record.id(),
-            priced: self.composed.priced(&prices).into(),
-            routed: prices.entry(&self.composed.target).is_none(),
-            region: Arc::clone(&self.composed.provider.facts().region),
+            priced: self.composed.aim.priced(&prices).into(),
+            routed: prices.entry(&self.composed.aim.target).is_none(),
+            region: Arc::clone(&self.composed.aim.provider.facts().region),
         };
         Turn::Ask(Some(Box::new(Asking { fill: Some(fill), stale, mark: Some(Mark::Miss), waited })))
     }
@@ -177,26 +193,31 @@ impl Asker<'_> {
 
 /// The reply to a call that was asked upstream: its answer, or a kept one beyond its time when the upstream failed.
 pub(crate) fn answer(
-    answered: Result<Answered, Refused>,
+    given: Result<Given, Refused>,
     stale: Option<Kept>,
     mark: Option<Mark>,
 ) -> Result<Reply, Refused> {
-    match (answered, stale) {
+    let mut reply = match (given, stale) {
         (Err(Refused(refused)), Some(kept)) if upstream_failed(refused.0.code) => {
             let (_, record) = *refused;
-            Ok(kept.reply(record, Mark::Stale))
+            return Ok(kept.reply(record, Mark::Stale));
         }
-        (Ok(answered), Some(kept)) if failed(&answered) => {
+        (Ok(Given::Answered(answered)), Some(kept)) if failed(&answered) => {
             let Answered { answer, attempting, mut record } = answered;
             record.attempt_errored(&attempting, answer);
-            Ok(kept.reply(record, Mark::Stale))
+            return Ok(kept.reply(record, Mark::Stale));
         }
-        (answered, _) => {
-            let mut reply = review(answered?);
-            reply.cache = mark;
-            Ok(reply)
+        (Ok(Given::Told(told, record)), Some(kept)) if told.error.is_some() => {
+            drop(told);
+            return Ok(kept.reply(record, Mark::Stale));
         }
-    }
+        (Ok(Given::Kept(kept, record)), _) => return Ok(kept.reply(record, Mark::Stale)),
+        (Ok(Given::Told(told, record)), _) => told.reply(record),
+        (Ok(Given::Answered(answered)), _) => review(answered),
+        (Err(refused), _) => return Err(refused),
+    };
+    reply.cache = mark;
+    Ok(reply)
 }
 
 /// An answer that says the upstream cannot work now.

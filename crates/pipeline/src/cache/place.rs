@@ -6,18 +6,19 @@ use bedplate_core::principal::Principal;
 use bedplate_cost::named;
 
 use super::InForce;
-use crate::compose::Composed;
+use crate::admit::Admitted;
+use crate::compose::Aim;
 
-pub(super) fn place(composed: &Composed, request: &Canonical, in_force: &InForce) -> Place {
-    let call = &composed.admitted.call;
-    let who = &composed.admitted.principal;
-    let facts = composed.provider.facts();
+pub(super) fn place(admitted: &Admitted, aim: &Aim, request: &Canonical, in_force: &InForce) -> Place {
+    let call = &admitted.call;
+    let who = &admitted.principal;
+    let facts = aim.provider.facts();
     let key = CacheKey::of(&KeyParts {
         tenant: [&who.team, &who.environment, &who.feature],
         rights: rights(&call.key, who),
         operation: call.operation,
         provider: [&facts.name, &facts.region, &facts.account],
-        target: &composed.target,
+        target: &aim.target,
         family: request.family,
         prompt: in_force.prompt,
         guard: in_force.guard,

@@ -6,33 +6,35 @@ use bedplate_core::refusal::Refusal;
 use bedplate_cost::{PriceBook, named};
 
 use crate::admit::{Admitted, model_not_allowed, names_a_model};
-use crate::compose::Composed;
+use crate::compose::Aim;
 use crate::provider::{Lead, Leading, Provider};
 use crate::settle::record::Record;
 
-/// Finds the model behind the target, and refuses what the key may not call. Only the first call of an application
-/// inference profile waits for an answer.
+/// Finds the model behind a target, and refuses what the key may not call, unless the alias that leads there is on its
+/// list (`listed`). Only the first call of an application inference profile waits for an answer.
 ///
 /// # Errors
 /// `BP1101` when neither the name nor what it leads to is on the key's list.
 pub(super) async fn lead(
     admitted: &Admitted,
     provider: &Arc<dyn Provider>,
+    name: &str,
+    listed: bool,
     record: &mut Record,
 ) -> Result<Lead, Refusal> {
     let call = &admitted.call;
     if !names_a_model(call.operation) {
         return Ok(Lead::Itself);
     }
-    let lead = behind(provider, &call.name, record).await;
+    let lead = behind(provider, name, record).await;
     let allowed = |name: &str| call.key.allows_model(name);
     let behind = match &lead {
-        Lead::Itself => named(&call.name).is_some_and(allowed),
+        Lead::Itself => named(name).is_some_and(allowed),
         // of several it is not known which will answer
         Lead::To(targets) => !targets.models.is_empty() && targets.models.iter().all(|model| allowed(model)),
         Lead::Nowhere(_) => false,
     };
-    if behind || allowed(&call.name) {
+    if listed || behind || allowed(name) {
         return Ok(lead);
     }
     let refusal = model_not_allowed(call);
@@ -43,7 +45,7 @@ pub(super) async fn lead(
 }
 
 /// Asks what a target leads to.
-pub(super) async fn behind(provider: &Arc<dyn Provider>, target: &str, record: &mut Record) -> Lead {
+pub(crate) async fn behind(provider: &Arc<dyn Provider>, target: &str, record: &mut Record) -> Lead {
     match Arc::clone(provider).lead(target) {
         Leading::Now(lead) => lead,
         Leading::Asked(asked) => {
@@ -55,7 +57,7 @@ pub(super) async fn behind(provider: &Arc<dyn Provider>, target: &str, record: &
     }
 }
 
-impl Composed {
+impl Aim {
     /// The name that prices are looked up by. A row of the target's own stands over those of its model.
     pub(crate) fn priced(&self, prices: &PriceBook) -> &str {
         priced(&self.target, &self.lead, prices)

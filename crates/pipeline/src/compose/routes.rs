@@ -1,20 +1,70 @@
 //! Which provider serves a name.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bedplate_core::call::Operation;
 use bedplate_core::refusal::{Code, Refusal};
 
+use foldhash::fast::FixedState;
+
+use crate::admit::names_a_model;
+use crate::invoke::retries::Retries;
+use crate::model::{Alias, Means, ModelConfig, RetryConfig};
 use crate::provider::Provider;
 
-/// The providers, in the order of configuration. The first serves bare model ids.
+/// The providers, in the order of configuration, and the aliases. The first provider serves bare model ids.
 pub struct Routes {
     providers: Vec<Arc<dyn Provider>>,
+    aliases: HashMap<Arc<str>, Arc<Alias>, FixedState>,
+    bare: Bare,
+}
+
+/// How often calls may be asked that name no alias.
+#[derive(Clone)]
+pub(crate) struct Bare {
+    pub(crate) attempts: u32,
+    pub(crate) retries: Arc<Retries>,
 }
 
 impl Routes {
+    /// Routes without an alias.
     pub fn new(providers: Vec<Arc<dyn Provider>>) -> Self {
-        Self { providers }
+        let bare = Bare { attempts: RetryConfig::default().attempts, retries: Arc::default() };
+        Self { providers, aliases: HashMap::default(), bare }
+    }
+
+    /// Routes with aliases.
+    ///
+    /// # Errors
+    /// Names the alias and the target that cannot be.
+    pub fn with(retry: RetryConfig, models: &[ModelConfig], means: Means<'_>) -> Result<Self, String> {
+        let mut aliases = HashMap::default();
+        for model in models {
+            let alias = Arc::new(model.build(means)?);
+            aliases.insert(Arc::clone(&alias.name), alias);
+        }
+        let bare = Bare { attempts: retry.attempts, retries: means.health.retries(&"".into()) };
+        Ok(Self { providers: means.providers.to_vec(), aliases, bare })
+    }
+
+    /// The alias of that name, when the operation goes by models.
+    pub(crate) fn alias(&self, op: Operation, name: &str) -> Option<&Arc<Alias>> {
+        // where there is none nothing is hashed
+        if self.aliases.is_empty() || !names_a_model(op) {
+            return None;
+        }
+        self.aliases.get(name)
+    }
+
+    pub(crate) fn bare(&self) -> &Bare {
+        &self.bare
+    }
+
+    /// The model whose family decides how a body is read: of an alias that of its first target.
+    pub fn read_as<'a>(&'a self, op: Operation, name: &'a str) -> &'a str {
+        let first = self.alias(op, name).and_then(|alias| alias.targets.first());
+        first.map_or(name, |target| &*target.model)
     }
 
     pub fn providers(&self) -> &[Arc<dyn Provider>] {

@@ -27,23 +27,24 @@ pub(super) struct Chosen {
 pub(super) async fn choose(
     admitted: &Admitted,
     provider: &Arc<dyn Provider>,
+    name: &str,
     lead: Lead,
     record: &mut Record,
 ) -> Result<Chosen, Refusal> {
     let call = &admitted.call;
-    let as_named = |lead, said| Chosen { target: call.name.as_str().into(), lead, said };
+    let as_named = |lead, said| Chosen { target: name.into(), lead, said };
     if !names_a_model(call.operation) {
         return Ok(as_named(lead, None));
     }
     let model = match &lead {
-        Lead::Itself => named(&call.name),
+        Lead::Itself => named(name),
         Lead::To(_) | Lead::Nowhere(_) => None,
     };
-    let profile = match (provider.tenancy(&admitted.principal, &call.name, model), model) {
+    let profile = match (provider.tenancy(&admitted.principal, name, model), model) {
         (Tenancy::Foreign, _) => {
             let said = format!(
                 "key {} may not call the inference profile `{}` of another tenant",
-                call.key.id, call.name
+                call.key.id, call.name,
             );
             return Err(Refusal::new(Code::ModelNotAllowed, said));
         }

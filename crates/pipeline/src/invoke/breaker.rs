@@ -53,12 +53,12 @@ impl Default for BreakerConfig {
 }
 
 /// The breaker of one target, shared by all calls of the process.
-pub struct Breaker {
-    terms: BreakerConfig,
+pub(crate) struct Breaker {
     inner: Mutex<Inner>,
 }
 
 struct Inner {
+    terms: BreakerConfig,
     state: State,
     /// How often it opened since it was last closed.
     times: u32,
@@ -70,20 +70,39 @@ struct Inner {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     Closed,
-    Open { until: Tick },
+    Open {
+        until: Tick,
+    },
     /// The one probe is on its way.
     Probing,
-    Returning { since: Tick },
+    Returning {
+        since: Tick,
+    },
 }
 
 /// How a target stands, for people.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
+    /// It gets its calls.
     Closed,
-    Open,
-    HalfOpen,
+    /// It gets more and more of its calls.
     Returning,
+    /// It gets one call, and if that goes well the others.
+    HalfOpen,
+    /// It gets none.
+    Open,
+}
+
+impl Standing {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Returning => "returning",
+            Self::HalfOpen => "half_open",
+            Self::Open => "open",
+        }
+    }
 }
 
 /// What an attempt says about its target.
@@ -105,9 +124,18 @@ pub(crate) struct Pass {
 }
 
 impl Breaker {
-    pub fn new(terms: BreakerConfig) -> Arc<Self> {
-        let inner = Inner { state: State::Closed, times: 0, row: 0, window: Window::default() };
-        Arc::new(Self { terms, inner: Mutex::new(inner) })
+    pub(crate) fn new(terms: BreakerConfig) -> Arc<Self> {
+        let inner = Inner { terms, state: State::Closed, times: 0, row: 0, window: Window::default() };
+        Arc::new(Self { inner: Mutex::new(inner) })
+    }
+
+    /// From now on it goes by these terms; what it knows stays.
+    pub(crate) fn set(&self, terms: BreakerConfig) {
+        let mut inner = self.inner.lock();
+        inner.terms = terms;
+        if terms.failures == 0 {
+            inner.close();
+        }
     }
 
     /// Leave to ask the target now; `chance` is any number, each as likely as another.
@@ -120,7 +148,7 @@ impl Breaker {
                 true
             }
             State::Open { .. } | State::Probing => return None,
-            State::Returning { since } => match self.share(now.since(since)) {
+            State::Returning { since } => match inner.share(now.since(since)) {
                 None => {
                     inner.close();
                     false
@@ -132,16 +160,50 @@ impl Breaker {
         Some(Pass { breaker: Arc::clone(self), probe, said: false })
     }
 
-    pub fn standing(&self, now: Tick) -> Standing {
-        match self.inner.lock().state {
+    pub(crate) fn standing(&self, now: Tick) -> Standing {
+        let inner = self.inner.lock();
+        match inner.state {
             State::Closed => Standing::Closed,
             State::Open { until } if now < until => Standing::Open,
             State::Open { .. } | State::Probing => Standing::HalfOpen,
-            State::Returning { since } if self.share(now.since(since)).is_some() => Standing::Returning,
+            State::Returning { since } if inner.share(now.since(since)).is_some() => Standing::Returning,
             State::Returning { .. } => Standing::Closed,
         }
     }
 
+    fn judge(&self, verdict: Verdict, probe: bool, now: Tick, jitter: u32) {
+        let mut inner = self.inner.lock();
+        let terms = inner.terms;
+        if terms.failures == 0 {
+            return;
+        }
+        inner.window.roll(now, terms.window.0);
+        match (verdict, inner.state) {
+            (Verdict::Well, State::Probing) if probe => inner.state = State::Returning { since: now },
+            (Verdict::Unknown, State::Probing) if probe => inner.state = State::Open { until: now },
+            (Verdict::Ill, State::Probing) if probe => inner.open(now, jitter),
+            (Verdict::Ill, State::Returning { .. }) => inner.open(now, jitter),
+            (Verdict::Well, State::Closed | State::Returning { .. }) => {
+                inner.row = 0;
+                inner.window.count(false);
+            }
+            (Verdict::Ill, State::Closed) => {
+                inner.row += 1;
+                inner.window.count(true);
+                let (ill, all) = inner.window.sums();
+                let many =
+                    all >= terms.calls && u64::from(ill) * 100 >= u64::from(all) * u64::from(terms.percent);
+                if inner.row >= terms.failures || many {
+                    inner.open(now, jitter);
+                }
+            }
+            // of calls that went before it opened nothing new is learned
+            (Verdict::Well | Verdict::Ill, State::Open { .. } | State::Probing) | (Verdict::Unknown, _) => {}
+        }
+    }
+}
+
+impl Inner {
     /// Which part of its calls a target gets that returned so long ago, out of `u32::MAX`; `None` for all. A tenth from
     /// the start.
     fn share(&self, gone: Duration) -> Option<u32> {
@@ -155,49 +217,17 @@ impl Breaker {
         Some(share)
     }
 
-    fn judge(&self, verdict: Verdict, probe: bool, now: Tick, jitter: u32) {
-        if self.terms.failures == 0 {
-            return;
-        }
-        let mut inner = self.inner.lock();
-        inner.window.roll(now, self.terms.window.0);
-        match (verdict, inner.state) {
-            (Verdict::Well, State::Probing) if probe => inner.state = State::Returning { since: now },
-            (Verdict::Unknown, State::Probing) if probe => inner.state = State::Open { until: now },
-            (Verdict::Ill, State::Probing) if probe => self.open(&mut inner, now, jitter),
-            (Verdict::Ill, State::Returning { .. }) => self.open(&mut inner, now, jitter),
-            (Verdict::Well, State::Closed | State::Returning { .. }) => {
-                inner.row = 0;
-                inner.window.count(false);
-            }
-            (Verdict::Ill, State::Closed) => {
-                inner.row += 1;
-                inner.window.count(true);
-                let (ill, all) = inner.window.sums();
-                let many = all >= self.terms.calls
-                    && u64::from(ill) * 100 >= u64::from(all) * u64::from(self.terms.percent);
-                if inner.row >= self.terms.failures || many {
-                    self.open(&mut inner, now, jitter);
-                }
-            }
-            // of calls that went before it opened nothing new is learned
-            (Verdict::Well | Verdict::Ill, State::Open { .. } | State::Probing) | (Verdict::Unknown, _) => {}
-        }
-    }
-
     /// `jitter` spreads the probes of many nodes over a quarter of the time.
-    fn open(&self, inner: &mut Inner, now: Tick, jitter: u32) {
-        let doubled = self.terms.open.0.saturating_mul(1 << inner.times.min(16)).min(self.terms.longest.0);
+    fn open(&mut self, now: Tick, jitter: u32) {
+        let doubled = self.terms.open.0.saturating_mul(1 << self.times.min(16)).min(self.terms.longest.0);
         let spread = doubled.mul_f64(f64::from(jitter) / f64::from(u32::MAX) / 4.0);
         let nanos = u64::try_from((doubled + spread).as_nanos()).unwrap_or(u64::MAX);
-        inner.state = State::Open { until: Tick(now.0.saturating_add(nanos)) };
-        inner.times = inner.times.saturating_add(1);
-        inner.row = 0;
-        inner.window = Window::default();
+        self.state = State::Open { until: Tick(now.0.saturating_add(nanos)) };
+        self.times = self.times.saturating_add(1);
+        self.row = 0;
+        self.window = Window::default();
     }
-}
 
-impl Inner {
     fn close(&mut self) {
         (self.state, self.times, self.row) = (State::Closed, 0, 0);
     }

@@ -33,9 +33,8 @@ impl Retries {
     /// Takes what another attempt costs; `None` when there is not so much.
     pub(crate) fn take(&self, after_timeout: bool) -> Option<u32> {
         let cost = if after_timeout { TIMEOUT_COST } else { COST };
-        let taken = self
-            .tokens
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tokens| tokens.checked_sub(cost));
+        let taken =
+            self.tokens.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tokens| tokens.checked_sub(cost));
         taken.is_ok().then_some(cost)
     }
 

@@ -111,7 +111,10 @@ impl ModelConfig {
                 add(format!("targets.{n}"), said);
             }
             if target.tier.as_deref().is_some_and(|tier| !TIERS.contains(&tier)) {
-                add(format!("targets.{n}.tier"), format!("there is no such service tier; there are {}", TIERS.join(", ")));
+                add(
+                    format!("targets.{n}.tier"),
+                    format!("there is no such service tier; there are {}", TIERS.join(", ")),
+                );
             }
         }
         let mut last = None;
@@ -144,7 +147,9 @@ const TIERS: [&str; 4] = ["default", "flex", "priority", "reserved"];
 
 fn wrong_target(target: &str, providers: &[&str]) -> Option<String> {
     let Some((provider, model)) = parts(target) else {
-        return Some(format!("`{target}` is no target: write `PROVIDER/MODEL`, `use1/us.amazon.nova-lite-v1:0`"));
+        return Some(format!(
+            "`{target}` is no target: write `PROVIDER/MODEL`, `use1/us.amazon.nova-lite-v1:0`"
+        ));
     };
     if !providers.contains(&provider) {
         return Some(format!("there is no `[[provider]]` `{provider}`; there are {}", providers.join(", ")));
@@ -227,7 +232,10 @@ mod tests {
              timeout = { connect = '2s', first_token = '8s' }",
         )
         .unwrap();
-        assert_eq!(config.targets[0], TargetConfig { target: "use1/us.amazon.nova-lite-v1:0".into(), weight: 1, tier: None });
+        assert_eq!(
+            config.targets[0],
+            TargetConfig { target: "use1/us.amazon.nova-lite-v1:0".into(), weight: 1, tier: None }
+        );
         assert_eq!((config.targets[1].weight, config.targets[1].tier.as_deref()), (3, Some("flex")));
         assert_eq!(config.fallback[1], RungConfig::Cache(Stale::Stale));
         assert_eq!(config.timeout.first_token, Some(Span::secs(8)));
@@ -247,7 +255,8 @@ mod tests {
         assert!(one("name = 'a'\ntargets = ['eu/x.y']").1.contains("there are use1, usw2"));
         let (place, said) = one("name = 'a'\ntargets = ['use1/x.y', 'use1/b']");
         assert!(place == "targets.1" && said.contains("not to aliases"), "{said}");
-        let (place, said) = one("name = 'a'\ntargets = ['use1/x.y']\nfallback = [{ answer = 'x' }, { cache = 'stale' }]");
+        let (place, said) =
+            one("name = 'a'\ntargets = ['use1/x.y']\nfallback = [{ answer = 'x' }, { cache = 'stale' }]");
         assert!(place == "fallback.1" && said.contains("nothing comes after"), "{said}");
         assert_eq!(one("name = 'a'\ntargets = ['use1/x.y']\nfallback = [{ answer = ' ' }]").0, "fallback.0");
         assert_eq!(one("name = 'a'\nattempts = 0\ntargets = ['use1/x.y']").0, "attempts");

@@ -1,20 +1,22 @@
-//! An alias, compiled, and the order in which a call asks its targets.
+//! An alias, compiled, and which of its targets a call asks.
 
 use std::sync::Arc;
 
 use bedplate_core::clock::Tick;
 
 use crate::invoke::breaker::{Breaker, Pass};
+use crate::invoke::chances::Chances;
 use crate::invoke::deadline::Timeouts;
 use crate::invoke::retries::Retries;
 use crate::provider::Provider;
 
-/// One alias of a configuration. Breakers and retries outlive it: a reload does not forget what is broken.
+/// One alias of a configuration. Breakers and retries outlive it.
 pub(crate) struct Alias {
     pub(crate) name: Arc<str>,
     pub(crate) targets: Vec<Target>,
     pub(crate) fallback: Vec<Rung>,
     pub(crate) timeouts: Timeouts,
+    /// Requests to upstreams at most.
     pub(crate) attempts: u32,
     pub(crate) retries: Arc<Retries>,
 }
@@ -36,32 +38,69 @@ pub(crate) enum Rung {
     Answer(Arc<str>),
 }
 
-impl Alias {
-    /// The target to ask first, by weight among those that may be asked now; `chance` gives any number, each as likely as
-    /// another. When none may, the one of most weight is asked all the same: somebody has to.
-    pub(crate) fn first(&self, now: Tick, mut chance: impl FnMut() -> u32) -> Option<(&Target, Option<Pass>)> {
-        let mut left: Vec<&Target> = self.targets.iter().filter(|target| target.weight > 0).collect();
-        while !left.is_empty() {
-            let at = pick(&left, chance());
-            let target = left.swap_remove(at);
-            if let Some(pass) = target.breaker.pass(now, chance()) {
-                return Some((target, Some(pass)));
-            }
-        }
-        self.targets.iter().max_by_key(|target| target.weight).map(|target| (target, None))
+/// Places of targets that were asked already.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Tried(u64);
+
+impl Tried {
+    /// As many targets as an alias may have.
+    pub(crate) const MOST: usize = 64;
+
+    pub(crate) fn add(&mut self, at: usize) {
+        self.0 |= 1 << (at % Self::MOST);
+    }
+
+    fn has(self, at: usize) -> bool {
+        self.0 & 1 << (at % Self::MOST) != 0
     }
 }
 
-/// A place in `targets`, by weight.
-fn pick(targets: &[&Target], chance: u32) -> usize {
-    let sum: u64 = targets.iter().map(|target| u64::from(target.weight)).sum();
-    let mut rest = u64::from(chance) * sum >> 32;
-    for (at, target) in targets.iter().enumerate() {
-        let weight = u64::from(target.weight);
-        if rest < weight {
-            return at;
-        }
-        rest -= weight;
+impl Alias {
+    /// Every target, those of the fallback last.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Target> {
+        let rungs = self.fallback.iter().filter_map(|rung| match rung {
+            Rung::Target(target) => Some(target),
+            Rung::Stale | Rung::Answer(_) => None,
+        });
+        self.targets.iter().chain(rungs)
     }
-    0
+
+    /// A target that may be asked now and was not tried: by weight; one without weight when no other is left.
+    pub(crate) fn choose(
+        &self,
+        tried: Tried,
+        fits: impl Fn(&str) -> bool,
+        now: Tick,
+        chances: &mut Chances,
+    ) -> Option<(usize, Pass)> {
+        let left = |at: &usize| !tried.has(*at) && fits(&self.targets[*at].model);
+        let mut left: Vec<usize> = (0..self.targets.len()).filter(left).collect();
+        while !left.is_empty() {
+            let at = left.swap_remove(self.pick(&left, chances.next()));
+            if let Some(pass) = self.targets[at].breaker.pass(now, chances.next()) {
+                return Some((at, pass));
+            }
+        }
+        None
+    }
+
+    /// The target of most weight: asked when none may be, for somebody has to.
+    pub(crate) fn heaviest(&self) -> Option<usize> {
+        // of equals the first
+        (0..self.targets.len()).rev().max_by_key(|at| self.targets[*at].weight)
+    }
+
+    /// A place in `among`, by weight.
+    fn pick(&self, among: &[usize], chance: u32) -> usize {
+        let weight = |at: &usize| u64::from(self.targets[*at].weight);
+        let sum: u64 = among.iter().map(weight).sum();
+        let mut rest = u64::try_from((u128::from(chance) * u128::from(sum)) >> 32).unwrap_or(0);
+        for (place, at) in among.iter().enumerate() {
+            if rest < weight(at) {
+                return place;
+            }
+            rest -= weight(at);
+        }
+        0
+    }
 }

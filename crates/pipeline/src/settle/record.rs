@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bedplate_core::attribution::PromptUse;
-use bedplate_core::budget::Blocked;
+use bedplate_core::budget::{Blocked, Charge};
 use bedplate_core::call::{CallId, Dialect, Headers, Operation};
 use bedplate_core::clock::{Tick, Timestamp};
 use bedplate_core::content::Content;
 use bedplate_core::money::Cost;
 use bedplate_core::principal::Principal;
-use bedplate_core::record::{AttemptRow, AttemptTimings, CallRow, Ending, Outcome, Timings};
+use bedplate_core::record::{AttemptRow, AttemptTimings, CallRow, Degraded, Ending, Outcome, Timings};
 use bedplate_core::refusal::{Code, Refusal};
 use bedplate_core::usage::{Usage, UsageBasis};
 use bedplate_core::view::{Edits, Stamped};
@@ -20,6 +20,7 @@ use bedplate_cost::PriceBook;
 
 use crate::budget::{Hold, Spent};
 use crate::call::Tags;
+use crate::invoke::Told;
 use crate::invoke::inflight::Attempting;
 use crate::provider::{Answer, AnswerBody, Failed, Metered};
 use crate::settle::used::Used;
@@ -40,6 +41,8 @@ pub struct Record {
     answered: Option<Answering>,
     /// What the call holds in budgets.
     hold: Option<Hold>,
+    /// What attempts came to for which that is held.
+    spent: Spent,
 }
 
 struct Answering {
@@ -92,9 +95,20 @@ impl Record {
             blocked: None,
             bounded: None,
             cache: None,
+            degraded: None,
         };
         let outcome = Some(Box::new(Outcome { call, attempts: Vec::with_capacity(1) }));
-        Self { id, books, began, admission, outcome, waited: 0, answered: None, hold: None }
+        Self {
+            id,
+            books,
+            began,
+            admission,
+            outcome,
+            waited: 0,
+            answered: None,
+            hold: None,
+            spent: Spent::NOTHING,
+        }
     }
 
     pub fn id(&self) -> CallId {
@@ -173,6 +187,24 @@ impl Record {
     /// From now on the record settles this hold.
     pub(crate) fn holds(&mut self, hold: Hold) {
         self.hold = Some(hold);
+    }
+
+    /// What was held stays spent as far as it is, or may be; this is held for what comes.
+    pub(crate) fn holds_another(&mut self, hold: Hold) {
+        let spent = std::mem::replace(&mut self.spent, Spent::NOTHING);
+        if let Some(before) = self.hold.replace(hold) {
+            let charges = before.settle(spent);
+            self.write(|call| charge(&mut call.charges, charges));
+        }
+    }
+
+    /// The answer is less than was asked for.
+    pub(crate) fn degrade(&mut self, by: Degraded) {
+        self.write(|call| call.degraded = Some(by));
+    }
+
+    pub(crate) fn degraded(&self) -> Option<Degraded> {
+        self.outcome.as_ref().and_then(|o| o.call.degraded)
     }
 
     /// A budget blocked the call.
@@ -292,6 +324,20 @@ impl Record {
         (headers, content)
     }
 
+    /// Settles a call that is answered with what is there: an upstream's error whose attempt is written down already,
+    /// or an answer of our own.
+    pub(crate) fn finish_told(mut self, told: &Told) {
+        self.first_byte();
+        self.sent(told.body.len());
+        let code = told.error.is_some().then_some(Code::UpstreamError);
+        self.write(|call| {
+            call.error.clone_from(&told.error);
+            call.stop_reason = told.stop_reason.map(str::to_owned);
+        });
+        let ending = if code.is_some() { Ending::Failed } else { Ending::Answered };
+        self.finish(ending, told.status, code);
+    }
+
     pub(crate) fn finish(mut self, ending: Ending, status: u16, code: Option<Code>) {
         self.write(|call| {
             call.ending = ending;
@@ -324,7 +370,10 @@ impl Record {
         let Some(outcome) = &mut self.outcome else { return };
         outcome.call.usage.add(&usage);
         outcome.call.cost = outcome.call.cost.plus(cost);
-        outcome.call.basis = basis;
+        outcome.call.basis = either(outcome.call.basis, basis);
+        self.spent.cost = self.spent.cost.plus(cost);
+        self.spent.tokens += usage.total();
+        self.spent.certain &= matches!(basis, UsageBasis::Reported | UsageBasis::None);
         let n = u16::try_from(outcome.attempts.len() + 1).unwrap_or(u16::MAX);
         outcome.attempts.push(AttemptRow {
             n,
@@ -354,10 +403,7 @@ impl Record {
         outcome.call.timings.total = total;
         outcome.call.timings.overhead = total.saturating_sub(self.waited);
         if let Some(hold) = self.hold.take() {
-            let call = &outcome.call;
-            let certain = matches!(call.basis, UsageBasis::Reported | UsageBasis::None);
-            let spent = Spent { cost: call.cost, tokens: call.usage.total(), certain };
-            outcome.call.charges = hold.settle(spent);
+            charge(&mut outcome.call.charges, hold.settle(self.spent));
         }
         let outcome: Arc<Outcome> = Arc::from(outcome);
         if self.admission == Admission::Placed {
@@ -391,6 +437,29 @@ impl Drop for Record {
                 });
             }
             self.settle();
+        }
+    }
+}
+
+/// Of several attempts that which is known the least.
+fn either(a: UsageBasis, b: UsageBasis) -> UsageBasis {
+    match (a, b) {
+        (UsageBasis::Estimated, _) | (_, UsageBasis::Estimated) => UsageBasis::Estimated,
+        (a, UsageBasis::None) => a,
+        (_, b) => b,
+    }
+}
+
+/// One charge a window.
+fn charge(all: &mut Vec<Charge>, more: Vec<Charge>) {
+    if all.is_empty() {
+        *all = more;
+        return;
+    }
+    for charge in more {
+        match all.iter_mut().find(|there| there.window == charge.window && there.node == charge.node) {
+            Some(there) => there.amount = there.amount.saturating_add(charge.amount),
+            None => all.push(charge),
         }
     }
 }

@@ -215,9 +215,21 @@ impl Native for Plain {
             refers: false,
         })
     }
+
+    fn fits(&self, model: &str) -> bool {
+        !model.starts_with("another.")
+    }
+
+    fn answer(&self, text: &str) -> Option<(Headers, Content)> {
+        Some((Headers::default(), Content::new(Bytes::from(text.to_owned()))))
+    }
 }
 
 impl View for Plain {
+    fn ask_tier(&self, _: &str, _: &mut Edits) -> bool {
+        true
+    }
+
     fn max_tokens(&self) -> Option<u64> {
         Some(50)
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bedplate_core::cache::{Avoided, CacheUse, Entry, Mark, Skip};
 use bedplate_core::money::{Cost, Nanos};
-use bedplate_core::record::Ending;
+use bedplate_core::record::{Degraded, Ending};
 use bedplate_cost::Ask;
 
 use super::{Record, micros};
@@ -44,6 +44,9 @@ impl Record {
         let avoided = Avoided { call: entry.call, age_ms, usage, cost };
         self.first_byte();
         self.sent(entry.body.len());
+        if mark == Mark::Stale {
+            self.degrade(Degraded::Stale);
+        }
         self.write(|call| {
             call.stop_reason.clone_from(&entry.stop_reason);
             call.cache = Some(Box::new(CacheUse { mark, skip: None, avoided: Some(avoided) }));

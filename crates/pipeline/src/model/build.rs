@@ -1,0 +1,92 @@
+//! From configuration to aliases.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::config::{ModelConfig, RungConfig, Stale, TargetConfig};
+use super::health::Health;
+use super::line::{Alias, Rung, Target};
+use crate::invoke::breaker::BreakerConfig;
+use crate::invoke::deadline::Timeouts;
+use crate::provider::Provider;
+
+/// `[retry]`: calls that name a model of Bedrock and no alias.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetryConfig {
+    /// Requests to the upstream at most, for one call that names no alias; an alias says its own. SDKs ask again by
+    /// themselves, so that 1 is what they expect of Bedrock.
+    pub attempts: u32,
+}
+
+impl Default for RetryConfig {
+    fn default() -> Self {
+        Self { attempts: 1 }
+    }
+}
+
+impl RetryConfig {
+    /// What is wrong with it, if anything.
+    pub fn problem(&self) -> Option<String> {
+        let good = (1..=20).contains(&self.attempts);
+        (!good).then(|| format!("`[retry] attempts`: `{}` is not within 1 and 20", self.attempts))
+    }
+}
+
+/// What aliases are made of, beside their sections.
+#[derive(Clone, Copy)]
+pub struct Means<'a> {
+    pub providers: &'a [Arc<dyn Provider>],
+    /// `[timeout]`.
+    pub timeouts: Timeouts,
+    pub breaker: BreakerConfig,
+    pub health: &'a Health,
+}
+
+impl ModelConfig {
+    /// # Errors
+    /// Names the target that cannot be.
+    pub(crate) fn build(&self, means: Means<'_>) -> Result<Alias, String> {
+        let target = |config: &TargetConfig| self.target(config, means);
+        let rung = |rung: &RungConfig| match rung {
+            RungConfig::Target(name) => {
+                let config = TargetConfig { target: name.clone(), weight: 1, tier: None };
+                Ok(Rung::Target(target(&config)?))
+            }
+            RungConfig::Cache(Stale::Stale) => Ok(Rung::Stale),
+            RungConfig::Answer(text) => Ok(Rung::Answer(text.as_str().into())),
+        };
+        let (own, base) = (&self.timeout, means.timeouts);
+        let name: Arc<str> = self.name.as_str().into();
+        Ok(Alias {
+            targets: self.targets.iter().map(target).collect::<Result<_, String>>()?,
+            fallback: self.fallback.iter().map(rung).collect::<Result<_, String>>()?,
+            timeouts: Timeouts {
+                connect: own.connect.map_or(base.connect, |span| span.0),
+                first_token: own.first_token.map_or(base.first_token, |span| span.0),
+                idle: own.idle.map_or(base.idle, |span| span.0),
+                total: own.total.map_or(base.total, |span| span.0),
+            },
+            attempts: self.attempts,
+            retries: means.health.retries(&name),
+            name,
+        })
+    }
+
+    fn target(&self, config: &TargetConfig, means: Means<'_>) -> Result<Target, String> {
+        let unknown = || format!("`[[model]]` `{}`: there is no target `{}`", self.name, config.target);
+        let (provider, model) = config.parts().ok_or_else(unknown)?;
+        let provider = means.providers.iter().find(|p| *p.facts().name == *provider).ok_or_else(unknown)?;
+        let model: Arc<str> = model.into();
+        Ok(Target {
+            breaker: means.health.breaker(&provider.facts().name, &model, means.breaker),
+            provider: Arc::clone(provider),
+            model,
+            weight: config.weight,
+            // what everybody gets need not be asked for
+            tier: config.tier.as_deref().filter(|tier| *tier != "default").map(Arc::from),
+        })
+    }
+}

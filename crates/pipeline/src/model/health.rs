@@ -1,0 +1,97 @@
+//! What is known of targets and aliases beyond one configuration: a reload does not forget what is broken.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use bedplate_core::clock::Tick;
+use foldhash::fast::FixedState;
+use parking_lot::Mutex;
+
+use crate::invoke::breaker::{Breaker, BreakerConfig, Standing};
+use crate::invoke::retries::Retries;
+
+/// The breakers of all targets, by provider and model, and the retry budgets of all aliases. What no configuration uses
+/// any more is let go.
+#[derive(Default)]
+pub struct Health {
+    breakers: Mutex<HashMap<Place, Weak<Breaker>, FixedState>>,
+    retries: Mutex<HashMap<Arc<str>, Weak<Retries>, FixedState>>,
+}
+
+/// Provider and model.
+type Place = (Arc<str>, Arc<str>);
+
+/// How a target stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TargetStanding {
+    pub provider: Arc<str>,
+    pub model: Arc<str>,
+    pub standing: Standing,
+}
+
+impl Health {
+    pub(crate) fn breaker(
+        &self,
+        provider: &Arc<str>,
+        model: &Arc<str>,
+        terms: BreakerConfig,
+    ) -> Arc<Breaker> {
+        let mut breakers = self.breakers.lock();
+        breakers.retain(|_, breaker| breaker.strong_count() > 0);
+        let key = (Arc::clone(provider), Arc::clone(model));
+        if let Some(kept) = breakers.get(&key).and_then(Weak::upgrade) {
+            kept.set(terms);
+            return kept;
+        }
+        let breaker = Breaker::new(terms);
+        breakers.insert(key, Arc::downgrade(&breaker));
+        breaker
+    }
+
+    /// The retry budget of an alias; that of bare model ids has no name.
+    pub(crate) fn retries(&self, alias: &Arc<str>) -> Arc<Retries> {
+        let mut retries = self.retries.lock();
+        retries.retain(|_, retries| retries.strong_count() > 0);
+        if let Some(kept) = retries.get(alias).and_then(Weak::upgrade) {
+            return kept;
+        }
+        let new = Arc::<Retries>::default();
+        retries.insert(Arc::clone(alias), Arc::downgrade(&new));
+        new
+    }
+
+    /// How every target stands, in the order of their names.
+    pub fn standings(&self, now: Tick) -> Vec<TargetStanding> {
+        let breakers = self.breakers.lock();
+        let standing = |((provider, model), breaker): (&Place, &Weak<Breaker>)| {
+            let standing = breaker.upgrade()?.standing(now);
+            Some(TargetStanding { provider: Arc::clone(provider), model: Arc::clone(model), standing })
+        };
+        let mut all: Vec<TargetStanding> = breakers.iter().filter_map(standing).collect();
+        all.sort_by(|a, b| (&a.provider, &a.model).cmp(&(&b.provider, &b.model)));
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invoke::breaker::Verdict;
+
+    #[test]
+    fn a_target_stays_as_it_stood_while_somebody_uses_it() {
+        let health = Health::default();
+        let (provider, model): (Arc<str>, Arc<str>) = ("use1".into(), "us.amazon.nova-lite-v1:0".into());
+        let terms = BreakerConfig { failures: 1, ..BreakerConfig::default() };
+        let first = health.breaker(&provider, &model, terms);
+        if let Some(pass) = first.pass(Tick(0), 0) {
+            pass.judge(Verdict::Ill, Tick(0), 0);
+        }
+        let again = health.breaker(&provider, &model, BreakerConfig::default());
+        drop(first);
+        assert_eq!(again.standing(Tick(0)), Standing::Open);
+        assert_eq!(health.standings(Tick(0)).len(), 1);
+        drop(again);
+        assert_eq!(health.breaker(&provider, &model, terms).standing(Tick(0)), Standing::Closed);
+    }
+}
