@@ -184,6 +184,7 @@ impl App {
             let notices = Arc::clone(&notices);
             let cache = cache.clone();
             move || {
+                metrics.breakers(reload.breakers());
                 page(&metrics.render(), &(reload.metrics() + &notices.metrics() + &cache::metrics(&cache)))
             }
         };

@@ -13,7 +13,10 @@ use bedplate_cost::budget::BudgetConfig;
 use bedplate_gateway::tls;
 use bedplate_gateway::{Auth, Limits};
 use bedplate_notify::config::Config as NotifyConfig;
-use bedplate_pipeline::{BudgetsConfig, CacheConfig, DrainConfig, OperationsConfig, TimeoutConfig};
+use bedplate_pipeline::{
+    BreakerConfig, BudgetsConfig, CacheConfig, DrainConfig, ModelConfig, OperationsConfig, RetryConfig,
+    TimeoutConfig,
+};
 use bedplate_telemetry::LogConfig;
 use bedplate_telemetry::call_log::Calls;
 use bedplate_telemetry::cloudwatch::CloudWatchConfig;
@@ -39,6 +42,10 @@ pub(crate) struct Settings {
     pub(crate) store: bedplate_store::Config,
     /// The things that are called; the first serves bare model ids. With none: the simulator.
     pub(crate) provider: Vec<bedplate_upstream::Config>,
+    /// Names that applications use, and what is called for them.
+    pub(crate) model: Vec<ModelConfig>,
+    pub(crate) retry: RetryConfig,
+    pub(crate) breaker: BreakerConfig,
     pub(crate) timeout: TimeoutConfig,
     pub(crate) drain: DrainConfig,
     pub(crate) operations: OperationsConfig,

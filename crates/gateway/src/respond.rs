@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bedplate_core::cache::Mark;
 use bedplate_core::call::{CallId, Operation};
+use bedplate_core::record::Degraded;
 use bedplate_core::refusal::{Refusal, Retry};
 use bedplate_pipeline::{Outflow, Record, Reply, ReplyBody};
 use bedplate_wire::bedrock::refuse as native;
@@ -19,6 +20,7 @@ use crate::connection::exchange::Exchange;
 const CALL_ID: HeaderName = HeaderName::from_static("x-bedplate-call-id");
 const BUDGET: HeaderName = HeaderName::from_static("x-bedplate-budget");
 const CACHE: HeaderName = HeaderName::from_static("x-bedplate-cache");
+const DEGRADED: HeaderName = HeaderName::from_static("x-bedplate-degraded");
 const CODE: HeaderName = HeaderName::from_static("x-bedplate-code");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -50,6 +52,14 @@ pub(crate) fn reply(reply: Reply, id: CallId, operation: Option<Operation>) -> R
         && let Ok(value) = HeaderValue::from_str(&format!("bounded; max-tokens={tokens}"))
     {
         headers.insert(BUDGET, value);
+    }
+    if let Some(by) = reply.degraded {
+        headers.insert(DEGRADED, HeaderValue::from_static(by.name()));
+        if by == Degraded::Static
+            && let Some(value) = headers.get(CALL_ID).cloned()
+        {
+            headers.insert(REQUEST_ID, value);
+        }
     }
     if let Some(mark) = reply.cache {
         headers.insert(CACHE, HeaderValue::from_static(mark.name()));

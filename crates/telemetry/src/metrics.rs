@@ -72,11 +72,20 @@ impl MetricsConfig {
             in_flight: Gauge::new(),
             dropped: Mutex::default(),
             budgets: Mutex::default(),
+            breakers: Mutex::default(),
             label_values: self.label_values,
             ledger_pending: AtomicI64::new(0),
             ledger_up: AtomicBool::new(true),
         })
     }
+}
+
+/// How a target stands: 0 is asked, 3 is left alone.
+#[derive(Clone, Debug)]
+pub struct BreakerReading {
+    pub provider: Arc<str>,
+    pub model: Arc<str>,
+    pub state: u8,
 }
 
 /// All counts of this process.
@@ -87,6 +96,7 @@ pub struct Metrics {
     in_flight: Gauge,
     dropped: Mutex<Vec<(&'static str, Arc<Losses>)>>,
     budgets: Mutex<Vec<BudgetReading>>,
+    breakers: Mutex<Vec<BreakerReading>>,
     label_values: usize,
     ledger_pending: AtomicI64,
     ledger_up: AtomicBool,
@@ -113,6 +123,10 @@ impl Metrics {
             (names::BUILD, vec![self.version.clone()], 1),
         ];
         page.gauges.extend(gauges);
+        for BreakerReading { provider, model, state } in self.breakers.lock().iter().take(self.label_values) {
+            let of = vec![provider.to_string(), model.to_string()];
+            page.gauges.push((names::BREAKER, of, i64::from(*state)));
+        }
         page.amounts = budgets::amounts(&self.budgets.lock(), self.label_values);
         let mut registry = Registry::default();
         registry.register_collector(Box::new(page));
@@ -140,6 +154,11 @@ impl Metrics {
     /// Where budgets stand, until they are read again.
     pub fn budgets(&self, readings: Vec<BudgetReading>) {
         *self.budgets.lock() = readings;
+    }
+
+    /// How the targets of aliases stand, until they are looked at again.
+    pub fn breakers(&self, readings: Vec<BreakerReading>) {
+        *self.breakers.lock() = readings;
     }
 
     /// Shows the losses of a sink.

@@ -3,6 +3,7 @@
 
 pub mod cache;
 pub mod family;
+pub mod own;
 pub mod path;
 pub mod refuse;
 pub mod usage;

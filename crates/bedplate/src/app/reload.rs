@@ -16,8 +16,11 @@ use bedplate_core::clock::Clock;
 use bedplate_core::ports::{Intake, Sink};
 use bedplate_gateway::tls::{Certificates, TlsError};
 use bedplate_gateway::{Gateway, Snapshot};
-use bedplate_pipeline::{Books, Estimates, Pipeline, Routes, Single};
+use bedplate_pipeline::{
+    Books, Estimates, Health, Means, Pipeline, Provider, Routes, Single, Standing, TargetStanding,
+};
 use bedplate_store::Journal;
+use bedplate_telemetry::metrics::BreakerReading;
 use bedplate_upstream::CredentialsState;
 use tokio::sync::Mutex;
 
@@ -39,6 +42,7 @@ pub(super) struct Reload {
     cache: Single,
     open: Arc<AtomicU64>,
     estimates: Arc<Estimates>,
+    health: Health,
     /// What was there at the start, which some sections stay with.
     started: (Settings, Prints),
     status: Status,
@@ -109,6 +113,7 @@ impl Reload {
             cache,
             open: Arc::default(),
             estimates: Arc::default(),
+            health: Health::default(),
             started: (settings.clone(), prints.clone()),
             status,
             shutdown: parking_lot::Mutex::new(settings.drain.shutdown.0),
@@ -195,8 +200,16 @@ impl Reload {
         };
         let allowed = settings.operations.build()?;
         let providers = self.providers.build(settings, prints, all).await?;
+        let built: Vec<Arc<dyn Provider>> = providers.iter().map(Built::provider).collect();
+        let means = Means {
+            providers: &built,
+            timeouts: settings.timeout.build(),
+            breaker: settings.breaker,
+            health: &self.health,
+        };
+        let routes = Routes::with(settings.retry, &settings.model, means)?;
         let pipeline = Pipeline {
-            routes: Arc::new(Routes::new(providers.iter().map(Built::provider).collect())),
+            routes: Arc::new(routes),
             allowed,
             timeouts: settings.timeout.build(),
             drain: settings.drain.build(),
@@ -237,6 +250,20 @@ impl Reload {
     /// What `/metrics` says of reloads, in OpenMetrics.
     pub(super) fn metrics(&self) -> String {
         self.status.render() + &sessions::render(&self.providers.sessions())
+    }
+
+    /// How the targets of aliases stand now.
+    pub(super) fn breakers(&self) -> Vec<BreakerReading> {
+        let reading = |TargetStanding { provider, model, standing }| {
+            let state = match standing {
+                Standing::Closed => 0,
+                Standing::Returning => 1,
+                Standing::HalfOpen => 2,
+                Standing::Open => 3,
+            };
+            BreakerReading { provider, model, state }
+        };
+        self.health.standings(self.clock.tick()).into_iter().map(reading).collect()
     }
 
     pub(super) fn upstream(&self) -> String {

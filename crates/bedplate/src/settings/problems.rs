@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use bedplate_gateway::tls;
-use bedplate_pipeline::OperationsConfig;
+use bedplate_pipeline::{OperationsConfig, RungConfig};
 use bedplate_upstream::Kind;
 
 use super::Settings;
@@ -23,6 +23,7 @@ impl Settings {
         let mut found = Found { project, problems: Vec::new() };
         self.listen_problems(&mut found);
         self.provider_problems(&mut found);
+        self.model_problems(&mut found);
         for (n, name) in self.operations.allow.iter().enumerate() {
             if let Err(said) = (OperationsConfig { allow: vec![name.clone()] }).build() {
                 found.add(&[&format!("operations.allow.{n}")], said);
@@ -79,6 +80,35 @@ impl Settings {
             if !names.insert(&target.name) {
                 let said = format!("`[[notify]]`: two are named `{}`", target.name);
                 found.add(&[&format!("notify.{n}.name")], said);
+            }
+        }
+    }
+
+    fn model_problems(&self, found: &mut Found<'_>) {
+        if let Some(said) = self.retry.problem() {
+            found.add(&["retry.attempts"], said);
+        }
+        for (member, said) in self.breaker.problems() {
+            found.add(&[&format!("breaker.{member}")], said);
+        }
+        let providers: Vec<&str> = self.provider.iter().map(|provider| provider.name.as_str()).collect();
+        let mut names = BTreeSet::new();
+        for (n, model) in self.model.iter().enumerate() {
+            let name = &model.name;
+            if !names.insert(name) {
+                found.add(&[&format!("model.{n}.name")], format!("`[[model]]`: two are named `{name}`"));
+            }
+            for wrong in model.problems(&providers, self.timeout.build()) {
+                let said = format!("`[[model]]` `{name}`: {}", wrong.said);
+                found.add(&[&format!("model.{n}.{}", wrong.member)], said);
+            }
+            let stale = |rung: &RungConfig| matches!(rung, RungConfig::Cache(_));
+            if let Some(at) = model.fallback.iter().position(stale).filter(|_| !self.cache.keeps_stale(name))
+            {
+                let said = format!(
+                    "`[[model]]` `{name}`: no `[[cache.rule]]` keeps answers of `{name}` beyond their time: set `stale_if_error`"
+                );
+                found.add(&[&format!("model.{n}.fallback.{at}")], said);
             }
         }
     }

@@ -218,6 +218,7 @@ pub(crate) fn answered(
             unstamped: 0,
             charges: Vec::new(),
             blocked: None,
+            degraded: None,
             bounded: None,
             cache: None,
         },

@@ -55,7 +55,8 @@ pub(crate) async fn read(
     }
 
     let headers = upstream_headers(route.operation, &parts, tags.trace.as_ref(), record);
-    let body = Body::read(route.operation, &route.name, bytes, &headers)?;
+    let model = snapshot.pipeline.routes.read_as(route.operation, &route.name);
+    let body = Body::read(route.operation, model, bytes, &headers)?;
     let query = credentials.query_without_signature(&parts);
     let path = parts.uri.path().to_owned();
     let evidence = credentials.evidence(parts, &key, body.digest_hex())?;

@@ -83,6 +83,13 @@ impl CacheConfig {
         !self.rule.is_empty()
     }
 
+    /// Whether answers of a model, as callers name it, may stand in beyond their time.
+    pub fn keeps_stale(&self, model: &str) -> bool {
+        let names =
+            |rule: &&RuleConfig| rule.models.iter().any(|m| Pattern::read(m).is_some_and(|m| m.fits(model)));
+        self.rule.iter().filter(names).any(|rule| rule.stale_if_error > never())
+    }
+
     /// Compiles the rules over a cache that outlives them.
     pub fn build(&self, single: &Single, clock: &Arc<dyn Clock>) -> Caching {
         Caching {

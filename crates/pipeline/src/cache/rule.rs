@@ -40,7 +40,7 @@ impl Pattern {
         Some(if any { Self::Start(start.into()) } else { Self::Name(start.into()) })
     }
 
-    fn fits(&self, name: &str) -> bool {
+    pub(crate) fn fits(&self, name: &str) -> bool {
         match self {
             Self::Name(this) => **this == *name,
             Self::Start(start) => name.starts_with(&**start),

@@ -52,6 +52,24 @@ impl Default for BreakerConfig {
     }
 }
 
+impl BreakerConfig {
+    /// Everything that is wrong, each with its member.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut wrong = Vec::new();
+        let mut must = |good: bool, member: &'static str, what: &str| {
+            if !good {
+                wrong.push((member, format!("`[breaker] {member}` must be {what}")));
+            }
+        };
+        must((1..=100).contains(&self.percent), "percent", "from 1 to 100");
+        must(self.calls > 0, "calls", "at least 1");
+        must(self.window >= Span::secs(1), "window", "at least 1s");
+        must(self.open >= Span::millis(100), "open", "at least 100ms");
+        must(self.longest >= self.open, "longest", "at least `open`");
+        wrong
+    }
+}
+
 /// The breaker of one target, shared by all calls of the process.
 pub(crate) struct Breaker {
     inner: Mutex<Inner>,

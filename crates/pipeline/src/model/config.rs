@@ -7,6 +7,9 @@ use schemars::JsonSchema;
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::line::Tried;
+use crate::invoke::deadline::Timeouts;
+
 /// An alias: a name that applications use, and what is called for it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -91,8 +94,9 @@ pub(super) fn parts(target: &str) -> Option<(&str, &str)> {
 }
 
 impl ModelConfig {
-    /// What is wrong with it by itself; `providers` are the names that `[[provider]]` has.
-    pub fn problems(&self, providers: &[&str]) -> Vec<ModelProblem> {
+    /// What is wrong with it by itself; `providers` are the names that `[[provider]]` has, `base` is
+    /// `[timeout]`.
+    pub fn problems(&self, providers: &[&str], base: Timeouts) -> Vec<ModelProblem> {
         let mut wrong = Vec::new();
         let mut add = |member: String, said: String| wrong.push(ModelProblem { member, said });
         let fits = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_');
@@ -105,6 +109,9 @@ impl ModelConfig {
         }
         if !self.targets.is_empty() && self.targets.iter().all(|target| target.weight == 0) {
             add("targets".into(), "every weight is 0: nothing would be called".into());
+        }
+        if self.targets.len() > Tried::MOST {
+            add("targets".into(), format!("an alias has at most {} targets", Tried::MOST));
         }
         for (n, target) in self.targets.iter().enumerate() {
             if let Some(said) = wrong_target(&target.target, providers) {
@@ -138,6 +145,27 @@ impl ModelConfig {
         }
         if self.attempts == 0 || self.attempts > 20 {
             add("attempts".into(), format!("`{}` is not within 1 and 20", self.attempts));
+        }
+        let lighter = self.fallback.iter().filter(|rung| matches!(rung, RungConfig::Target(_))).count();
+        if lighter > 0 && self.attempts as usize <= lighter {
+            let said = format!(
+                "`{}` leaves no request for the targets: `fallback` has {lighter} of its own",
+                self.attempts
+            );
+            add("attempts".into(), said);
+        }
+        let total = self.timeout.total.map_or(base.total, |span| span.0);
+        for (name, span) in [
+            ("connect", self.timeout.connect),
+            ("first_token", self.timeout.first_token),
+            ("idle", self.timeout.idle),
+        ] {
+            if let Some(span) = span.filter(|span| span.0 > total) {
+                add(
+                    format!("timeout.{name}"),
+                    format!("`{span}` does not fit into `total`, {}", Span(total)),
+                );
+            }
         }
         wrong
     }
@@ -214,12 +242,16 @@ impl JsonSchema for TargetConfig {
 mod tests {
     use super::*;
 
+    fn base() -> Timeouts {
+        crate::TimeoutConfig::default().build()
+    }
+
     fn read(toml: &str) -> Result<ModelConfig, String> {
         toml::from_str(toml).map_err(|e| e.message().to_owned())
     }
 
     fn problems(toml: &str) -> Vec<(String, String)> {
-        let found = read(toml).unwrap().problems(&["use1", "usw2"]);
+        let found = read(toml).unwrap().problems(&["use1", "usw2"], base());
         found.into_iter().map(|p| (p.member, p.said)).collect()
     }
 
@@ -239,7 +271,7 @@ mod tests {
         assert_eq!((config.targets[1].weight, config.targets[1].tier.as_deref()), (3, Some("flex")));
         assert_eq!(config.fallback[1], RungConfig::Cache(Stale::Stale));
         assert_eq!(config.timeout.first_token, Some(Span::secs(8)));
-        assert_eq!(config.problems(&["use1", "usw2"]), []);
+        assert_eq!(config.problems(&["use1", "usw2"], base()), []);
         let wrong = |target: &str| read(&format!("name = 'a'\ntargets = [{target}]")).unwrap_err();
         assert!(wrong("7").contains("PROVIDER/MODEL"), "{}", wrong("7"));
         assert!(wrong("{ target = 'a/b', wait = 3 }").contains("unknown field `wait`"));
@@ -259,6 +291,13 @@ mod tests {
             one("name = 'a'\ntargets = ['use1/x.y']\nfallback = [{ answer = 'x' }, { cache = 'stale' }]");
         assert!(place == "fallback.1" && said.contains("nothing comes after"), "{said}");
         assert_eq!(one("name = 'a'\ntargets = ['use1/x.y']\nfallback = [{ answer = ' ' }]").0, "fallback.0");
+        assert_eq!(
+            one("name = 'a'\ntimeout = { total = '2s', idle = '3s' }\ntargets = ['use1/x.y']").0,
+            "timeout.idle"
+        );
+        let lighter =
+            "name = 'a'\nattempts = 1\ntargets = ['use1/x.y']\nfallback = [{ target = 'use1/x.z' }]";
+        assert_eq!(one(lighter).0, "attempts");
         assert_eq!(one("name = 'a'\nattempts = 0\ntargets = ['use1/x.y']").0, "attempts");
     }
 }

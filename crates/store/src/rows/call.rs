@@ -9,7 +9,7 @@ use bedplate_core::cache::CacheUse;
 use bedplate_core::call::{CallId, Dialect, Operation};
 use bedplate_core::clock::Timestamp;
 use bedplate_core::key::KeyId;
-use bedplate_core::record::{CallRow, Ending, Outcome, Timings};
+use bedplate_core::record::{CallRow, Degraded, Ending, Outcome, Timings};
 use bedplate_core::refusal::Stage;
 use bedplate_core::usage::{Unit, UsageBasis};
 use serde::{Deserialize, Serialize};
@@ -93,6 +93,8 @@ struct Detail<'a> {
     bounded: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cache: Option<Cow<'a, CacheUse>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    degraded: Option<Degraded>,
 }
 
 impl<'a> CallColumns<'a> {
@@ -150,6 +152,7 @@ fn detail(row: &CallRow) -> Result<String, sqlx::Error> {
         blocked: row.blocked.as_deref().map(Cow::Borrowed),
         bounded: row.bounded,
         cache: row.cache.as_deref().map(Cow::Borrowed),
+        degraded: row.degraded,
     };
     to_json(&detail)
 }
@@ -211,6 +214,7 @@ where
             blocked: detail.blocked.map(|b| Box::new(b.into_owned())),
             bounded: detail.bounded,
             cache: detail.cache.map(|c| Box::new(c.into_owned())),
+            degraded: detail.degraded,
         };
         Ok(Self(Outcome { call, attempts: json(&row.try_get::<String, _>("attempts")?)? }))
     }

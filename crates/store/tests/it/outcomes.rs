@@ -82,6 +82,7 @@ pub(crate) fn answered(ids: &dyn Ids, at: Timestamp) -> Outcome {
             unstamped: 1,
             charges: Vec::new(),
             blocked: None,
+            degraded: Some(bedplate_core::record::Degraded::LighterModel),
             bounded: Some(512),
             cache: Some(Box::new(CacheUse {
                 mark: Mark::Stale,

@@ -3,7 +3,7 @@
 use bedplate_core::budget::{Blocked, BudgetId, Charge, Unit as BudgetUnit, Why};
 use bedplate_core::cache::{Mark, Skip};
 use bedplate_core::call::{CallId, Dialect, Operation};
-use bedplate_core::record::{Ending, Outcome};
+use bedplate_core::record::{Degraded, Ending, Outcome};
 use bedplate_core::refusal::{Code, Stage};
 use bedplate_core::usage::{Unit, UsageBasis};
 use serde::Serialize;
@@ -66,6 +66,8 @@ pub struct Line<'a> {
     price_version: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache: Option<Mark>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    degraded: Option<Degraded>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_skip: Option<Skip>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -196,6 +198,7 @@ impl<'a> Line<'a> {
             cost_known: call.cost.is_known(),
             price_version: last.map(|a| &*a.price_version).filter(|v| !v.is_empty()),
             cache: cache.map(|c| c.mark),
+            degraded: call.degraded,
             cache_skip: cache.and_then(|c| c.skip),
             cache_call: avoided.map(|a| a.call),
             avoided_cost_nanos: avoided.map(|a| a.cost.priced().0),

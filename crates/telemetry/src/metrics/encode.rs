@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bedplate_core::cache::Mark;
+use bedplate_core::record::Degraded;
 use bedplate_core::refusal::Code;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
@@ -46,6 +47,9 @@ impl Page {
             *self.cost.entry(whose).or_default() += counts.cost.0;
             for (mark, n) in Mark::ALL.iter().zip(counts.cache) {
                 self.add(names::CACHE, values([model, team, feature, mark.name()]), n);
+            }
+            for (by, n) in Degraded::ALL.iter().zip(counts.degraded) {
+                self.add(names::DEGRADED, values([model, by.name()]), n);
             }
             for (kind, n) in KINDS.iter().zip(counts.avoided_tokens) {
                 self.add(names::AVOIDED_TOKENS, values([model, team, feature, kind]), n);

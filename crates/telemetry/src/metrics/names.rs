@@ -65,6 +65,10 @@ metrics! {
         "Calls whose cost is not fully known";
     CACHE = "bedplate_cache_calls", Counter, ["model", "team", "feature", "result"],
         "Calls that a rule of the cache concerns: hit, miss, bypass, stale";
+    DEGRADED = "bedplate_degraded", Counter, ["model", "by"],
+        "Answers that are less than was asked for: lighter-model, stale, static";
+    BREAKER = "bedplate_breaker_state", Gauge, ["provider", "model"],
+        "Whether a target of an alias is asked: 0 closed, 1 gets a growing part of its calls, 2 one call at a time, 3 open";
     AVOIDED = "bedplate_cache_avoided_usd", Counter, ["model", "team", "feature"],
         "Dollars that kept answers spared, by the price book of their moment; not part of what was spent";
     AVOIDED_TOKENS = "bedplate_cache_avoided_tokens", Counter, ["model", "team", "feature", "kind"],

@@ -68,6 +68,8 @@ pub(crate) struct CallCounts {
     pub(crate) unpriced: u64,
     /// In the order of [`Mark::ALL`].
     pub(crate) cache: [u64; 4],
+    /// In the order of [`Degraded::ALL`](bedplate_core::record::Degraded::ALL).
+    pub(crate) degraded: [u64; 3],
     pub(crate) avoided: Nanos,
     pub(crate) avoided_tokens: [u64; 5],
 }
@@ -203,6 +205,9 @@ impl CallCounts {
         }
         self.cost = self.cost.saturating_add(call.cost.priced());
         self.unpriced += u64::from(!call.cost.is_known());
+        if let Some(by) = call.degraded {
+            self.degraded[by as usize] += 1;
+        }
         if let Some(cache) = &call.cache {
             self.cached(cache);
         }

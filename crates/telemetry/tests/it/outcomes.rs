@@ -63,6 +63,7 @@ pub(crate) fn answered() -> Outcome {
             unstamped: 0,
             charges: Vec::new(),
             blocked: None,
+            degraded: None,
             bounded: None,
             cache: None,
         },

@@ -11,6 +11,8 @@ use bedplate_core::record::way_served;
 use bedplate_core::refusal::{Code, Refusal};
 use bedplate_core::view::{Attached, Edits, Stamped, View};
 
+use bytes::Bytes;
+
 use super::Family;
 use crate::json::{self, Fault};
 use limits::Limit;
@@ -19,6 +21,9 @@ use output::Output;
 
 /// The header in which `InvokeModel` carries request metadata.
 pub const METADATA_HEADER: &str = "x-amzn-bedrock-request-metadata";
+
+/// The header in which `InvokeModel` asks for a service tier.
+pub const TIER_HEADER: &str = "x-amzn-bedrock-service-tier";
 
 /// What decides how a body is read.
 #[derive(Clone, Copy)]
@@ -134,6 +139,17 @@ impl View for Body {
         &self.tier
     }
 
+    fn ask_tier(&self, tier: &str, edits: &mut Edits) -> bool {
+        match (&self.metadata, &self.output) {
+            (Metadata::Member(_), Some(output)) => self.tier.is_empty() && output.ask_tier(tier, edits),
+            (Metadata::Header(_), _) => {
+                edits.headers.push((TIER_HEADER, Bytes::copy_from_slice(tier.as_bytes())));
+                true
+            }
+            (Metadata::Member(_) | Metadata::Nowhere, _) => false,
+        }
+    }
+
     fn guarded(&self) -> bool {
         self.guarded
     }
@@ -229,7 +245,6 @@ fn bad_value(said: String) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
 
     fn asked(operation: Operation, family: Family) -> Asked<'static> {
         Asked { operation, family, content_type: None, metadata: None }
@@ -290,6 +305,25 @@ mod tests {
         ] {
             assert_eq!(converse(body).unwrap().tier(), tier, "{body}");
         }
+    }
+
+    #[test]
+    fn a_service_tier_is_asked_for_where_the_caller_asks_for_none() {
+        let asked = |body: &'static str| {
+            let content = Content::from_static(body.as_bytes());
+            let mut edits = Edits::default();
+            let view = converse(body).unwrap();
+            view.stamp(&[("k", "v")], "bedplate:", &mut edits).unwrap();
+            view.bound_output(64, &mut edits);
+            let asked = view.ask_tier("flex", &mut edits);
+            let sent: serde_json::Value = serde_json::from_slice(&edits.apply(&content).concat()).unwrap();
+            asked.then(|| sent["serviceTier"]["type"].as_str().unwrap().to_owned())
+        };
+        assert_eq!(asked(r#"{"messages":[]}"#).as_deref(), Some("flex"));
+        assert_eq!(asked(r#"{"serviceTier":null,"messages":[]}"#).as_deref(), Some("flex"));
+        assert_eq!(asked(r#"{"messages":[],"serviceTier":{"type":"priority"}}"#), None);
+        assert_eq!(asked(r#"{"messages":[],"serviceTier":{"type":7}}"#), None);
+        assert_eq!(asked(r#"{"messages":[],"performanceConfig":{"latency":"optimized"}}"#), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use bedplate_core::refusal::Refusal;
 use bedplate_core::view::{Edits, View};
 use bedplate_pipeline::Native;
 use bedplate_wire::bedrock::view::{self, Asked};
-use bedplate_wire::bedrock::{Family, cache};
+use bedplate_wire::bedrock::{Family, cache, own};
 use bedplate_wire::sigv4::{BodyDigest, Hex64};
 use bytes::Bytes;
 
@@ -55,5 +55,15 @@ impl Native for Body {
 
     fn canonical(&self, headers: &Headers) -> Option<Canonical> {
         cache::canonical(self.operation, self.family, headers, &self.content)
+    }
+
+    fn fits(&self, model: &str) -> bool {
+        let native =
+            matches!(self.operation, Operation::InvokeModel | Operation::InvokeModelWithResponseStream);
+        !native || Family::of(model) == self.family
+    }
+
+    fn answer(&self, text: &str) -> Option<(Headers, Content)> {
+        own::answer(self.operation, text)
     }
 }

@@ -30,24 +30,32 @@ impl Output {
         Some(Self { body: body.clone(), limit: limits::of(family).first()? })
     }
 
+    /// Asks for a service tier, unless the body has a member for it.
+    pub(super) fn ask_tier(&self, tier: &str, edits: &mut Edits) -> bool {
+        let Ok(text) = std::str::from_utf8(self.body.expose()) else { return false };
+        let there = json::pick(text, &["serviceTier"]).is_ok_and(|p| p.text(0).is_some_and(|v| v != "null"));
+        let tier = serde_json::Value::from(tier).to_string();
+        !there && put(text, 0, &["serviceTier", "type"], &tier, edits)
+    }
+
     /// Says `tokens`; `false`, and nothing changed, when the body has no place for it.
     pub(super) fn bound(&self, tokens: u64, edits: &mut Edits) -> bool {
         let Ok(text) = std::str::from_utf8(self.body.expose()) else { return false };
         match *self.limit {
-            Limit::Top(name) => put(text, 0, &[name], tokens, edits),
-            Limit::In(outer, inner) => put(text, 0, &[outer, inner], tokens, edits),
+            Limit::Top(name) => put(text, 0, &[name], &tokens.to_string(), edits),
+            Limit::In(outer, inner) => put(text, 0, &[outer, inner], &tokens.to_string(), edits),
         }
     }
 }
 
-/// Puts a number at `path` into the object `text`, which begins at `start` of the body. `null` is replaced.
-fn put(text: &str, start: usize, path: &[&'static str], number: u64, edits: &mut Edits) -> bool {
+/// Puts JSON at `path` into the object `text`, which begins at `start` of the body. `null` is replaced.
+fn put(text: &str, start: usize, path: &[&'static str], what: &str, edits: &mut Edits) -> bool {
     let [name, rest @ ..] = path else { return false };
     let Ok(picked) = json::pick(text, &[name]) else { return false };
-    let value = rest.iter().rev().fold(number.to_string(), |inner, name| format!("{{\"{name}\":{inner}}}"));
+    let value = rest.iter().rev().fold(what.to_owned(), |inner, name| format!("{{\"{name}\":{inner}}}"));
     match picked.values.first().copied().flatten().map(RawValue::get) {
         Some(there) if there != "null" && !rest.is_empty() => {
-            put(there, start + json::range_in(text, there).start, rest, number, edits)
+            put(there, start + json::range_in(text, there).start, rest, what, edits)
         }
         Some(there) => {
             let range = json::range_in(text, there);
