@@ -141,7 +141,12 @@ impl<'a> Page<'a> {
         if let Some(words) = form.get("enum").and_then(Value::as_array) {
             return words.iter().map(|word| format!("`{word}`")).collect();
         }
-        members(form).map(|(name, node)| format!("`{{ {name} = {} }}`", self.kind(node))).collect()
+        if form.get("type").and_then(Value::as_str) == Some("string") {
+            return vec!["text".to_owned()];
+        }
+        let all: Vec<String> =
+            members(form).map(|(name, node)| format!("{name} = {}", self.kind(node))).collect();
+        vec![format!("`{{ {} }}`", all.join(", "))]
     }
 
     /// What a key means, and each of its words.

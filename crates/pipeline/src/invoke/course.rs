@@ -256,10 +256,12 @@ impl<'a> Course<'a> {
                 Rung::Answer(text) => return Some(Step::Answer(Arc::clone(text))),
                 Rung::Target(target) => {
                     let fits = self.composed.admitted.call.body.fits(&target.model);
-                    if asks && fits && self.made < self.composed.most {
-                        if let Some(pass) = target.breaker.pass(record.tick(), self.chances.next()) {
-                            return Some(Step::Lighter(target.clone(), pass));
-                        }
+                    if asks
+                        && fits
+                        && self.made < self.composed.most
+                        && let Some(pass) = target.breaker.pass(record.tick(), self.chances.next())
+                    {
+                        return Some(Step::Lighter(target.clone(), pass));
                     }
                 }
             }

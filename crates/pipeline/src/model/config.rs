@@ -25,22 +25,26 @@ pub struct ModelConfig {
     /// Deadlines of its own; what is not said is that of `[timeout]`.
     #[serde(default)]
     pub timeout: AliasTimeouts,
-    /// Requests to upstreams at most, for one call.
+    /// Requests to upstreams at most, for one call. One of them is left for each lighter model of `fallback`.
     #[serde(default = "attempts")]
     pub attempts: u32,
 }
 
 fn attempts() -> u32 {
-    4
+    3
 }
 
 /// `timeout = { first_token = "8s" }`
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AliasTimeouts {
+    /// Until a connection stands, TLS included; for each request.
     pub connect: Option<Span>,
+    /// Until the first event of a stream; for each request.
     pub first_token: Option<Span>,
+    /// Between two events of a stream.
     pub idle: Option<Span>,
+    /// All of the call, with all of its requests.
     pub total: Option<Span>,
 }
 
@@ -234,7 +238,7 @@ impl JsonSchema for TargetConfig {
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let table = Table::json_schema(generator);
-        schemars::json_schema!({ "anyOf": [{ "type": "string", "examples": ["use1/us.amazon.nova-lite-v1:0"] }, table] })
+        schemars::json_schema!({ "oneOf": [{ "type": "string", "examples": ["use1/us.amazon.nova-lite-v1:0"] }, table] })
     }
 }
 

@@ -72,6 +72,33 @@ role_arn = "arn:aws:iam::123456789012:role/bedplate-payments"
     ),
     ("timeout", "[timeout]\nfirst_token = \"20s\"\nidle = \"30s\"\ntotal = \"10m\"", None),
     ("drain", "[drain]\nhang_up = \"30s\"\nshutdown = \"1m\"", None),
+    (
+        "model",
+        r#"
+[[provider]]
+name = "use1"
+kind = "bedrock"
+region = "us-east-1"
+
+[[provider]]
+name = "usw2"
+kind = "bedrock"
+region = "us-west-2"
+
+[[model]]
+name = "triage"
+targets = ["use1/us.amazon.nova-lite-v1:0", { target = "usw2/us.amazon.nova-lite-v1:0", weight = 2, tier = "flex" }]
+fallback = [{ target = "use1/us.amazon.nova-micro-v1:0" }, { cache = "stale" }, { answer = "We are busy; please try again." }]
+timeout = { connect = "2s", first_token = "8s", idle = "20s", total = "120s" }
+
+[[cache.rule]]                           # for `{ cache = "stale" }`
+models = ["triage"]
+stale_if_error = "1d"
+"#,
+        None,
+    ),
+    ("retry", "[retry]\nattempts = 2", None),
+    ("breaker", "[breaker]\nfailures = 3\nopen = \"2s\"", None),
     ("operations", "[operations]\nallow = [\"StartAsyncInvoke\", \"GetAsyncInvoke\"]", None),
     ("prices", "[prices]\noverrides = \"prices.toml\"", Some("it names a file beside it")),
     (
