@@ -53,7 +53,7 @@ impl Bed {
     }
 }
 
-fn built(budgets: &str) -> Vec<bedplate_cost::budget::Budget> {
+pub(crate) fn built(budgets: &str) -> Vec<bedplate_cost::budget::Budget> {
     #[derive(serde::Deserialize)]
     struct File {
         budget: Vec<BudgetConfig>,

@@ -283,9 +283,9 @@ impl Intake for CountingLedger {
     }
 }
 
-struct Scripted {
-    facts: ProviderFacts,
-    script: Script,
+pub(crate) struct Scripted {
+    pub(crate) facts: ProviderFacts,
+    pub(crate) script: Script,
 }
 
 impl Provider for Scripted {

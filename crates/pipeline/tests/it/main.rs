@@ -5,4 +5,5 @@ mod budget;
 mod cache;
 mod house;
 mod life;
+mod routes;
 mod simulation;
