@@ -247,6 +247,12 @@ def test_an_open_breaker_is_not_asked_and_shown(start):
     assert metric(gateway, "bedplate_breaker_state", provider="a", model=LITE) == 3
     row = record(gateway, converse(gateway))
     assert row["attempts"] == [] and row["call"]["degraded"] == "static"
+    (stand,) = gateway.cli_json("model", "list")
+    (target,) = stand["targets"]
+    assert (target["breaker"], target["share"]) == ("open", 0)
+    explained = gateway.cli("model", "explain", "triage").stdout
+    assert "its breaker is open" in explained and SORRY in explained
+    gateway.cli("model", "explain", "triagee", ok=1)
 
 
 def test_what_failed_without_an_answer_and_what_followed_are_both_counted(start):

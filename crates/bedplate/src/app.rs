@@ -204,6 +204,10 @@ impl App {
                 },
             }),
             cache: CacheDesk { cache: Arc::new(cache), tally },
+            models: {
+                let (gateway, clock) = (Arc::clone(&gateway), Arc::clone(&clock));
+                Arc::new(move || gateway.snapshot.load().pipeline.routes.stands(clock.tick()))
+            },
             clock,
             version: env!("CARGO_PKG_VERSION"),
         };

@@ -51,6 +51,9 @@ enum Command {
     /// Look at calls
     #[command(subcommand)]
     Calls(CallsCommand),
+    /// Aliases, and what would be called for them now
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// What the cache keeps and spared; drop answers
     #[command(subcommand)]
     Cache(CacheCommand),
@@ -278,6 +281,22 @@ pub(crate) enum DeadCommand {
     },
 }
 
+#[derive(Subcommand, Debug)]
+pub(crate) enum ModelCommand {
+    /// Every alias, and how its calls are shared out now
+    List(ProjectArgs),
+    /// What would be chosen for an alias now, and why; and what comes when that fails
+    #[command(
+        after_help = "Examples:\n  bedplate model explain triage\n  bedplate model explain triage --format json"
+    )]
+    Explain {
+        /// The alias
+        alias: String,
+        #[command(flatten)]
+        project: ProjectArgs,
+    },
+}
+
 /// `bedplate cache`.
 #[derive(Subcommand, Debug)]
 pub(crate) enum CacheCommand {
@@ -349,6 +368,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Key(command) => commands::key::run(command),
         Command::Budget(command) => commands::budget::run(command),
         Command::Calls(command) => commands::calls::run(command),
+        Command::Model(command) => commands::model::run(command),
         Command::Cache(command) => commands::cache::run(command),
         Command::Notify(command) => commands::notify::run(command),
         Command::Cost(command) => commands::cost::run(&command),

@@ -63,6 +63,7 @@ async fn main() {
         health: Arc::new(Fine(clock.now().minus(Duration::from_secs(400)))),
         metrics: Arc::new(|| "# made up\n".into()),
         live: Arc::clone(&live),
+        models: Arc::new(Vec::new),
         cache: CacheDesk {
             cache: Arc::new(bedplate_testkit::MemoryCache::new(Arc::clone(&clock))),
             tally: Arc::default(),

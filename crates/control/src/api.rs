@@ -9,4 +9,5 @@ pub(crate) mod calls;
 pub(crate) mod error;
 pub(crate) mod keys;
 pub(crate) mod live;
+pub(crate) mod models;
 pub(crate) mod totals;

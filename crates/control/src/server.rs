@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::{Extension, Router};
 use bedplate_core::clock::Clock;
 use bedplate_core::ports::{CallFilter, Ledger};
+use bedplate_core::route::AliasStand;
 use bedplate_core::secret::Secret;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -37,6 +38,8 @@ pub struct Parts {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     pub live: Arc<Live>,
     pub cache: CacheDesk,
+    /// How aliases stand now.
+    pub models: Arc<dyn Fn() -> Vec<AliasStand> + Send + Sync>,
     pub treasurer: Arc<Treasurer>,
     pub clock: Arc<dyn Clock>,
     pub version: &'static str,

@@ -35,6 +35,7 @@ pub mod ports;
 pub mod principal;
 pub mod record;
 pub mod refusal;
+pub mod route;
 pub mod secret;
 pub mod setting;
 pub mod spend;

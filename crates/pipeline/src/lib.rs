@@ -33,7 +33,7 @@ pub use call::{Call, Evidence, Native, Tags};
 pub use compose::routes::Routes;
 pub use config::{BudgetsConfig, DrainConfig, OperationsConfig, TimeoutConfig};
 pub use estimate::Estimates;
-pub use invoke::breaker::{BreakerConfig, Standing};
+pub use invoke::breaker::BreakerConfig;
 pub use invoke::deadline::{Deadlines, Timeouts};
 pub use model::health::{Health, TargetStanding};
 pub use model::{

@@ -4,6 +4,7 @@ mod build;
 mod config;
 pub(crate) mod health;
 mod line;
+mod stand;
 
 pub use build::{Means, RetryConfig};
 pub use config::{AliasTimeouts, ModelConfig, ModelProblem, RungConfig, Stale, TargetConfig};

@@ -14,10 +14,11 @@ use std::time::Duration;
 
 use bedplate_core::clock::Clock;
 use bedplate_core::ports::{Intake, Sink};
+use bedplate_core::route::Standing;
 use bedplate_gateway::tls::{Certificates, TlsError};
 use bedplate_gateway::{Gateway, Snapshot};
 use bedplate_pipeline::{
-    Books, Estimates, Health, Means, Pipeline, Provider, Routes, Single, Standing, TargetStanding,
+    Books, Estimates, Health, Means, Pipeline, Provider, Routes, Single, TargetStanding,
 };
 use bedplate_store::Journal;
 use bedplate_telemetry::metrics::BreakerReading;

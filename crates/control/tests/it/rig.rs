@@ -86,6 +86,7 @@ impl Rig {
             metrics: Arc::new(|| "# TYPE bedplate_up gauge\nbedplate_up 1\n".into()),
             live: live.clone(),
             cache: desk(&clock),
+            models: Arc::new(Vec::new),
             treasurer: treasurer.clone(),
             clock: Arc::new(clock.clone()) as Arc<dyn Clock>,
             version: "0.1.0-test",

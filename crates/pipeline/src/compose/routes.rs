@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bedplate_core::call::Operation;
+use bedplate_core::clock::Tick;
 use bedplate_core::refusal::{Code, Refusal};
+use bedplate_core::route::AliasStand;
 
 use foldhash::fast::FixedState;
 
@@ -55,6 +57,13 @@ impl Routes {
             return None;
         }
         self.aliases.get(name)
+    }
+
+    /// What would be chosen for each alias now, and why; by their names.
+    pub fn stands(&self, now: Tick) -> Vec<AliasStand> {
+        let mut all: Vec<AliasStand> = self.aliases.values().map(|alias| alias.stand(now)).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
     }
 
     pub(crate) fn bare(&self) -> &Bare {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bedplate_core::clock::Tick;
+use bedplate_core::route::Standing;
 use bedplate_core::setting::Span;
 use parking_lot::Mutex;
 use schemars::JsonSchema;
@@ -96,31 +97,6 @@ enum State {
     Returning {
         since: Tick,
     },
-}
-
-/// How a target stands, for people.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// It gets its calls.
-    Closed,
-    /// It gets more and more of its calls.
-    Returning,
-    /// It gets one call, and if that goes well the others.
-    HalfOpen,
-    /// It gets none.
-    Open,
-}
-
-impl Standing {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Returning => "returning",
-            Self::HalfOpen => "half_open",
-            Self::Open => "open",
-        }
-    }
 }
 
 /// What an attempt says about its target.

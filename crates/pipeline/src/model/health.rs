@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use bedplate_core::clock::Tick;
+use bedplate_core::route::Standing;
 use foldhash::fast::FixedState;
 use parking_lot::Mutex;
 
-use crate::invoke::breaker::{Breaker, BreakerConfig, Standing};
+use crate::invoke::breaker::{Breaker, BreakerConfig};
 use crate::invoke::retries::Retries;
 
 /// The breakers of all targets, by provider and model, and the retry budgets of all aliases. What no configuration uses

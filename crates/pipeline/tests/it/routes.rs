@@ -125,7 +125,8 @@ impl Bed {
     pub(crate) async fn ask(&self, op: Operation, name: &str) -> Result<Reply, Refusal> {
         let mut call = call(op);
         call.name = name.to_owned();
-        let record = self.house.open().await.unwrap();
+        let mut record = self.house.open().await.unwrap();
+        record.called(op, name, &call.tags);
         match self.house.pipeline.run(call, record).await {
             Ok(reply) => Ok(reply),
             Err(Refused(refused)) => {

@@ -6,7 +6,8 @@ use bedplate_core::call::Operation;
 use bedplate_core::clock::Clock as _;
 use bedplate_core::record::{Degraded, Ending};
 use bedplate_core::refusal::Code;
-use bedplate_pipeline::{ReplyBody, RetryConfig, Standing};
+use bedplate_core::route::Standing;
+use bedplate_pipeline::{ReplyBody, RetryConfig};
 use tokio::time::Instant;
 
 use super::{Bed, CHAIN, Cued, LITE, statuses, whole};
@@ -134,16 +135,16 @@ async fn an_open_breaker_is_passed_over_and_closes_again() {
             .standing
     };
     for _ in 0..5 {
-        assert_eq!(statuses(&bed.row(Operation::Converse).await), [("use1", 503), ("usw2", 200)]);
+        assert_eq!(statuses(&*bed.row(Operation::Converse).await), [("use1", 503), ("usw2", 200)]);
     }
     assert_eq!(stands(&bed), Standing::Open);
-    assert_eq!(statuses(&bed.row(Operation::Converse).await), [("usw2", 200)]);
+    assert_eq!(statuses(&*bed.row(Operation::Converse).await), [("usw2", 200)]);
     bed.house.clock.advance(Duration::from_secs(7));
     assert_eq!(stands(&bed), Standing::HalfOpen);
     let mut came_back = false;
     for _ in 0..50 {
         bed.house.clock.advance(Duration::from_secs(1));
-        came_back |= statuses(&bed.row(Operation::Converse).await) == [("use1", 200)];
+        came_back |= statuses(&*bed.row(Operation::Converse).await) == [("use1", 200)];
     }
     assert!(came_back);
     assert_eq!(stands(&bed), Standing::Closed);

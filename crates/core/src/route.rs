@@ -1,0 +1,70 @@
+//! Aliases as operators see them.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// How an alias stands.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct AliasStand {
+    pub name: Arc<str>,
+    /// Requests to upstreams at most, for one call.
+    pub attempts: u32,
+    pub targets: Vec<TargetStand>,
+    /// In order.
+    pub fallback: Vec<RungStand>,
+}
+
+/// How a target stands.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct TargetStand {
+    pub provider: Arc<str>,
+    pub region: Arc<str>,
+    pub model: Arc<str>,
+    pub weight: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Arc<str>>,
+    pub breaker: Standing,
+    /// Percent of calls that ask it first, as things stand now.
+    pub share: f64,
+    /// Why so many.
+    pub why: String,
+}
+
+/// How what comes instead stands.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RungStand {
+    /// A lighter model.
+    Target { provider: Arc<str>, model: Arc<str>, breaker: Standing },
+    /// An earlier answer to the same question.
+    Stale,
+    /// A text.
+    Answer(Arc<str>),
+}
+
+/// How a breaker stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// The target gets its calls.
+    Closed,
+    /// It gets more and more of its calls.
+    Returning,
+    /// It gets one call, and if that goes well the others.
+    HalfOpen,
+    /// It gets none.
+    Open,
+}
+
+impl Standing {
+    /// For people.
+    pub fn said(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Returning => "returning",
+            Self::HalfOpen => "half open",
+            Self::Open => "open",
+        }
+    }
+}
