@@ -109,7 +109,7 @@ async fn a_bare_id_is_asked_as_often_as_the_configuration_says() {
 async fn a_caller_who_leaves_between_two_requests_is_settled_with_the_first() {
     let alias = "name = 'triage'\ntargets = ['use1/us.amazon.nova-lite-v1:0']\n";
     let first = Cued::new("use1", [], whole(500));
-    let bed = Bed::new(alias, &[first.clone()]);
+    let bed = Bed::new(alias, std::slice::from_ref(&first));
     // whatever the moment is
     for millis in 0..40 {
         let ask = bed.ask(Operation::Converse, "triage");
