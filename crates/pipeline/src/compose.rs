@@ -72,7 +72,10 @@ pub(crate) async fn compose(
     }
     let provider = routes.provider(call.operation, &call.name)?;
     let aim = aim(&admitted, provider, &call.name, None, false, record).await?;
-    Ok(Composed { admitted, aim, way: None, most: routes.bare().attempts, need: None })
+    // a job that may have been started is not started twice
+    let once = admitted.call.operation == Operation::StartAsyncInvoke;
+    let most = if once { 1 } else { routes.bare().attempts };
+    Ok(Composed { admitted, aim, way: None, most, need: None })
 }
 
 /// The targets of an alias, one at a time: the others are composed when they are needed.
