@@ -3,9 +3,11 @@ use std::sync::Arc;
 use bedplate_core::budget::{Stand, Unit as BudgetUnit};
 use bedplate_core::money::{Cost, Nanos};
 use bedplate_core::ports::Sink;
+use bedplate_core::record::Degraded;
 use bedplate_core::record::{Ending, Outcome};
 use bedplate_core::refusal::Code;
 use bedplate_core::usage::Unit;
+use bedplate_telemetry::metrics::BreakerReading;
 use bedplate_telemetry::metrics::{AccountReading, BudgetReading, METRICS, Metrics, MetricsConfig};
 use proptest::prelude::*;
 
@@ -37,10 +39,13 @@ fn a_fresh_page_can_be_scraped() {
 fn every_metric_of_the_table_is_counted() {
     let metrics = metrics();
     settle(&metrics, answered());
-    settle(&metrics, full());
+    let mut lighter = full();
+    lighter.call.degraded = Some(Degraded::LighterModel);
+    settle(&metrics, lighter);
     settle(&metrics, refused());
     settle(&metrics, timed_out(Code::FirstTokenTimeout));
     metrics.begun();
+    metrics.breakers(vec![BreakerReading { provider: "use1".into(), model: MODEL.into(), state: 3 }]);
     metrics.ledger_pending(42);
     metrics.ledger_up(false);
     let stand = Stand { settled: 250_000_000, granted: 100_000_000, unknown: 50_000_000 };
@@ -49,6 +54,8 @@ fn every_metric_of_the_table_is_counted() {
     metrics.budgets(vec![BudgetReading { budget: "support".into(), unit, limit, accounts: vec![account] }]);
     let page = page(&metrics);
 
+    assert_eq!(page.get("bedplate_degraded_total", &[("model", MODEL), ("by", "lighter-model")]), 1.0);
+    assert_eq!(page.get("bedplate_breaker_state", &[("provider", "use1"), ("model", MODEL)]), 3.0);
     // two requests, of which more was told than the twelve that were expected of each
     assert_eq!(page.get("bedplate_prompt_expected_tokens_total", &[("model", MODEL)]), 24.0);
     let told = page.get("bedplate_prompt_told_tokens_total", &[("model", MODEL)]);

@@ -97,6 +97,23 @@ stale_if_error = "1d"
 "#,
         None,
     ),
+    (
+        "model.timeout",
+        r#"
+[[provider]]
+name = "use1"
+kind = "bedrock"
+
+[[model]]
+name = "chat"
+targets = ["use1/us.amazon.nova-lite-v1:0"]
+
+[model.timeout]                          # of the alias above it
+first_token = "8s"
+idle = "20s"
+"#,
+        None,
+    ),
     ("retry", "[retry]\nattempts = 2", None),
     ("breaker", "[breaker]\nfailures = 3\nopen = \"2s\"", None),
     ("operations", "[operations]\nallow = [\"StartAsyncInvoke\", \"GetAsyncInvoke\"]", None),
