@@ -244,16 +244,21 @@ def test_what_was_spared_is_shown_apart_from_what_was_spent(cached):
     assert lines[1]["avoided_cost_nanos"] == paid["call"]["cost"]["nanos"] and lines[1]["cost_nanos"] == 0
 
 
-def test_operators_purge_by_team_feature_and_model(cached):
-    gateway, _ = cached
+def test_operators_purge_by_team_feature_and_model(start, recorder):
+    rules = RULES.replace('"us.amazon.*"', '"us.amazon.*", "arn:*"')
+    gateway = start(recorder_config(recorder, extra=rules))
     key = new_key(gateway, team="support", feature="triage")
-    for what in (["--team", "support"], ["--feature", "triage"], ["--model", NOVA], ["--all"]):
-        assert mark(converse(gateway, key=key)) == "miss"
-        assert mark(converse(gateway, key=key)) == "hit"
-        for other in (["--team", "triage"], ["--feature", "support"], ["--model", "us.amazon"]):
+    arn = f"arn:aws:bedrock:us-east-1:123456789012:inference-profile/{NOVA}"
+    for name, *what in (
+        (NOVA, "--team", "support"), (NOVA, "--feature", "triage"), (NOVA, "--model", NOVA), (NOVA, "--model", arn),
+        (arn, "--model", NOVA), (arn, "--model", arn), (NOVA, "--all"),
+    ):
+        assert mark(converse(gateway, key=key, model=name)) == "miss"
+        assert mark(converse(gateway, key=key, model=name)) == "hit"
+        for other in (["--team", "triage"], ["--feature", "support"], ["--model", "us.amazon"], ["--model", f"{arn}x"]):
             assert gateway.cli_json("cache", "purge", *other) == {"purged": 0}
-        assert mark(converse(gateway, key=key)) == "hit"
-        assert gateway.cli_json("cache", "purge", *what) == {"purged": 1}
+        assert mark(converse(gateway, key=key, model=name)) == "hit"
+        assert gateway.cli_json("cache", "purge", *what) == {"purged": 1}, (name, what)
     assert "cannot be used with" in gateway.cli("cache", "purge", "--all", "--team", "a", ok=2).stderr
     gateway.cli("cache", "purge", ok=2)
     assert gateway.get_control("/admin/v1/cache")[0] == 401

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use bedplate_core::cache::{CacheError, Gauges, Purge, Stats};
+use bedplate_cost::named;
 use serde::{Deserialize, Serialize};
 
 use super::asked::Asked;
@@ -48,7 +49,10 @@ impl What {
             Self { all: false, team: None, feature: Some(feature), model: None } => {
                 Some(Purge::Feature(feature))
             }
-            Self { all: false, team: None, feature: None, model: Some(model) } => Some(Purge::Model(model)),
+            Self { all: false, team: None, feature: None, model: Some(model) } => {
+                // answers are kept under the id that an ARN says
+                Some(Purge::Model(named(&model).unwrap_or(&model).to_owned()))
+            }
             _ => None,
         }
     }
