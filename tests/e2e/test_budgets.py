@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import sqlite3
 import threading
 import time
 import urllib.parse
@@ -13,7 +14,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from gateway import NOVA, cli, recorder_config
 from recorder import json_answer, stream_answer
 from test_cli import admin_key
-from test_reload import replace, wait_until
+from test_reload import parts, replace, wait_until
 from test_streams import hang_up_after_first_event, whole_stream
 
 HELLO = [{"role": "user", "content": [{"text": "hello"}]}]
@@ -279,6 +280,33 @@ def test_budgets_are_made_and_removed_while_calls_go_on(start):
     wait_until(lambda: refused(gateway, key=key, tokens=10))
     assert admin(gateway, "POST", "budgets/few/remove")[0] == 200
     wait_until(lambda: not refused(gateway, key=key, tokens=10))
+
+
+def test_a_stored_budget_that_cannot_be_read_makes_the_gateway_not_ready(start):
+    gateway = start(FAST)
+    gateway.cli("budget", "create", "newer", "--limit", "1 USD", "--alias", "nobody.asks-for-it")
+    said = lambda: parts(gateway)[1]["budgets"]  # noqa: E731
+    assert (parts(gateway)[0], said()["state"]) == (200, "ok")
+    # as a version writes it that knows more; the step of versions is taken as it takes it
+    with contextlib.closing(sqlite3.connect(gateway.project / ".bedplate/bedplate.db", timeout=10)) as ledger, ledger:
+        ((spec,),) = ledger.execute("SELECT spec FROM budget WHERE id = 'newer'")
+        ((version,),) = ledger.execute("UPDATE change_counter SET value = value + 1 RETURNING value")
+        ledger.execute("UPDATE budget SET spec = ?, version = ? WHERE id = 'newer'",
+                       (json.dumps(json.loads(spec) | {"per_minute": 7}), version))
+    wait_until(lambda: parts(gateway)[0] == 503)
+    for word in ("`newer`", "per_minute", "version of bedplate", "bedplate budget remove"):
+        assert word in said()["reason"], said()
+    assert gateway.log().count("cannot be read, and is not in force") == 1
+    gateway.stop()
+    gateway.start()
+    assert parts(gateway)[0] == 503 and "`newer`" in said()["reason"], "also after a start"
+    # one of the configuration stands over it, and is enforced
+    replace(gateway.project / "bedplate.toml", FAST + budget("newer"))
+    wait_until(lambda: said()["state"] == "ok", 20)
+    replace(gateway.project / "bedplate.toml", FAST)
+    wait_until(lambda: said()["state"] == "failing", 20)
+    gateway.cli("budget", "remove", "newer")
+    wait_until(lambda: parts(gateway)[0] == 200)
 
 
 def test_a_reload_takes_up_budgets_and_refuses_bad_ones_whole(start):

@@ -177,6 +177,7 @@ impl App {
         let health = Arc::new(health::Parts {
             journal: Arc::clone(&journal),
             reload: Arc::clone(&reload),
+            budgets: Arc::clone(&in_force),
             draining: AtomicBool::new(false),
         });
         let metrics = {

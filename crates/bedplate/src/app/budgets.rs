@@ -1,6 +1,7 @@
 //! Which budgets are in force: those of the configuration, and those made at run time.
 
 mod notice;
+mod unread;
 mod watch;
 
 use std::collections::{BTreeMap, HashSet};
@@ -13,6 +14,7 @@ use bedplate_cost::budget::{Budget, BudgetConfig};
 use bedplate_pipeline::budget::{Index, Purses};
 use parking_lot::Mutex;
 
+use unread::Unread;
 pub(super) use watch::{Seen, Watch};
 
 /// Both kinds together, compiled anew whenever one of them changes.
@@ -26,6 +28,7 @@ pub(crate) struct InForce {
 struct Made {
     configured: Vec<Configured>,
     stored: BTreeMap<BudgetId, Budget>,
+    unread: Unread,
     /// The ledger's version that `stored` has come to.
     version: i64,
     /// Both kinds, those of the configuration first.
@@ -70,6 +73,12 @@ impl InForce {
         self.made.lock().configured.iter().map(|(config, _)| config.clone()).collect()
     }
 
+    /// What is wrong with budgets that should be in force; `None` when nothing is.
+    pub(super) fn unread(&self) -> Option<String> {
+        let made = self.made.lock();
+        made.unread.said(&made.taken())
+    }
+
     /// Every budget in force; the same list until one changes.
     fn all(&self) -> Arc<Vec<Budget>> {
         Arc::clone(&self.made.lock().all)
@@ -79,16 +88,21 @@ impl InForce {
 impl Made {
     fn take(&mut self, stored: StoredBudget) {
         self.version = self.version.max(stored.version);
+        self.unread.remove(&stored.id);
         match read(&stored) {
             _ if stored.removed_at.is_some() => drop(self.stored.remove(&stored.id)),
             Ok(budget) => drop(self.stored.insert(stored.id, budget)),
-            // it was checked before it was stored: a newer version may have made it
-            Err(said) => tracing::error!(budget = %stored.id, "a stored budget cannot be read: {said}"),
+            Err(said) => self.unread.add(stored.id, said),
         }
     }
 
+    /// Names of the configuration: it stands over what is stored.
+    fn taken(&self) -> HashSet<&BudgetId> {
+        self.configured.iter().map(|(_, budget)| &budget.id).collect()
+    }
+
     fn compile(&mut self) -> Index {
-        let taken: HashSet<&BudgetId> = self.configured.iter().map(|(_, budget)| &budget.id).collect();
+        let taken = self.taken();
         let stored = self.stored.values().filter(|budget| {
             let shadowed = taken.contains(&budget.id);
             if shadowed {

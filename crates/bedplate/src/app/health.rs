@@ -7,17 +7,19 @@ use bedplate_control::{Health, Part, Readiness};
 use bedplate_store::Journal;
 use bedplate_upstream::CredentialsState;
 
+use super::budgets::InForce;
 use super::reload::Reload;
 
 pub(super) struct Parts {
     pub(super) journal: Arc<Journal>,
     pub(super) reload: Arc<Reload>,
+    pub(super) budgets: Arc<InForce>,
     pub(super) draining: AtomicBool,
 }
 
 impl Health for Parts {
     fn ready(&self) -> Readiness {
-        let mut parts = vec![self.admission(), self.ledger()];
+        let mut parts = vec![self.admission(), self.ledger(), self.budgets()];
         parts.extend(self.credentials());
         Readiness { parts }
     }
@@ -43,6 +45,14 @@ impl Parts {
             Some(since) => Part::failing("ledger", Some(since), health.reason.unwrap_or_default()),
         };
         part.with("pending", health.pending).with("taken", health.taken).with("places", health.places)
+    }
+
+    /// A budget that cannot be read limits nothing: calls go elsewhere until it can.
+    fn budgets(&self) -> Part {
+        match self.budgets.unread() {
+            None => Part::ok("budgets"),
+            Some(said) => Part::failing("budgets", None, said),
+        }
     }
 
     /// While one provider has credentials, those of another may fail.
