@@ -8,6 +8,7 @@ import pytest
 from gateway import NOVA, cli, recorder_config
 from postgres import Postgres
 from signing import signed
+from test_reload import parts
 
 BODY = json.dumps({"messages": [{"role": "user", "content": [{"text": "hello"}]}]}).encode()
 TARGET = f"/model/{NOVA.replace(':', '%3A')}/converse"
@@ -65,9 +66,14 @@ def test_keys_while_the_ledger_is_gone(gateway, postgres, bedplate):
     bedplate("key", "disable", spoilt["key_id"])
     wait_until(lambda: send(gateway, kept)[0] == 200 and send(gateway, spoilt) == (403, "BP1002"), 3)
 
+    wait_until(lambda: parts(gateway)[1]["ledger"]["facts"]["pending"] == 0, 5)
     postgres.halt()
-    # a record that cannot be written says it
-    wait_until(lambda: send(gateway, kept)[0] == 200 and gateway.get_control("/readyz")[0] == 503, 20)
+    # no record waits, and no call comes: what asks for changed keys says it
+    wait_until(lambda: gateway.get_control("/readyz")[0] == 503, 20)
+    ledger = parts(gateway)[1]["ledger"]
+    assert "since" in ledger and "the ledger" in ledger["reason"] and postgres.url not in ledger["reason"], ledger
+    assert ledger["facts"]["pending"] == 0, ledger
+    wait_until(lambda: gateway.metrics()[("bedplate_ledger_up", frozenset())] == 0, 5)
     # what is in memory goes on: good keys work, and disabled ones do not come back
     for _ in range(20):
         assert send(gateway, kept) == send(gateway, kept, bearer=True) == send(gateway, gateway.ready) == (200, None)

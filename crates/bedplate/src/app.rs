@@ -3,6 +3,7 @@
 mod background;
 pub(crate) mod budgets;
 mod cache;
+mod contact;
 mod environment;
 mod health;
 mod notices;
@@ -161,8 +162,10 @@ impl App {
         };
         let server = Server::start(&gateway, settings.listen.data, tls, workers).map_err(Failure::usage)?;
         let reload = Arc::new(reload);
+        let contact = Arc::<contact::Contact>::default();
         let background = background::Background::start(background::Parts {
             runtime: runtime.clone(),
+            contact: Arc::clone(&contact),
             gateway: Arc::clone(&gateway),
             keymaker: Arc::clone(&keymaker),
             reload: Arc::clone(&reload),
@@ -175,6 +178,7 @@ impl App {
             watch,
         });
         let health = Arc::new(health::Parts {
+            contact,
             journal: Arc::clone(&journal),
             reload: Arc::clone(&reload),
             budgets: Arc::clone(&in_force),

@@ -14,10 +14,12 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use super::budgets::{InForce, Watch};
+use super::contact::Contact;
 use super::reload::Reload;
 
 pub(super) struct Parts {
     pub(super) runtime: Handle,
+    pub(super) contact: Arc<Contact>,
     pub(super) gateway: Arc<Gateway>,
     pub(super) keymaker: Arc<Keymaker>,
     pub(super) reload: Arc<Reload>,
@@ -47,6 +49,7 @@ impl Background {
     pub(super) fn start(parts: Parts) -> Self {
         let Parts {
             runtime,
+            contact,
             gateway,
             keymaker,
             reload,
@@ -60,18 +63,16 @@ impl Background {
         } = parts;
         let keys = {
             let keyring = Arc::clone(&gateway.keyring);
+            let (contact, clock) = (Arc::clone(&contact), Arc::clone(&clock));
             runtime.spawn(async move {
-                let mut failing = false;
                 loop {
                     tokio::time::sleep(KEYS).await;
-                    match take_changed_keys(&keymaker, &keyring).await {
-                        Ok(()) => failing = false,
-                        // said once: the keys in memory go on working
-                        Err(e) if !failing => {
-                            failing = true;
-                            tracing::warn!("changed keys cannot be read: {e}");
-                        }
-                        Err(_) => {}
+                    let taken = take_changed_keys(&keymaker, &keyring).await;
+                    // said once: the keys in memory go on working
+                    if contact.note(&taken, clock.now())
+                        && let Err(e) = taken
+                    {
+                        tracing::warn!("changed keys cannot be read: {e}");
                     }
                 }
             })
@@ -95,7 +96,7 @@ impl Background {
             loop {
                 let health = journal.health();
                 metrics.ledger_pending(health.pending);
-                metrics.ledger_up(health.failing_since.is_none());
+                metrics.ledger_up(health.failing_since.is_none() && contact.lost().is_none());
                 tokio::time::sleep(HEALTH).await;
             }
         });

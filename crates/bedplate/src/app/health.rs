@@ -8,9 +8,11 @@ use bedplate_store::Journal;
 use bedplate_upstream::CredentialsState;
 
 use super::budgets::InForce;
+use super::contact::{Contact, Lost};
 use super::reload::Reload;
 
 pub(super) struct Parts {
+    pub(super) contact: Arc<Contact>,
     pub(super) journal: Arc<Journal>,
     pub(super) reload: Arc<Reload>,
     pub(super) budgets: Arc<InForce>,
@@ -37,12 +39,15 @@ impl Parts {
         Part::ok("admission")
     }
 
-    /// Failing as soon as the ledger refuses rows, before the queue is full.
+    /// Failing as soon as the ledger refuses rows, before the queue is full, or answers no questions.
     fn ledger(&self) -> Part {
         let health = self.journal.health();
-        let part = match health.failing_since {
+        let refuses =
+            health.failing_since.map(|since| Lost { since, reason: health.reason.unwrap_or_default() });
+        let lost = refuses.into_iter().chain(self.contact.lost()).min_by_key(|lost| lost.since);
+        let part = match lost {
             None => Part::ok("ledger"),
-            Some(since) => Part::failing("ledger", Some(since), health.reason.unwrap_or_default()),
+            Some(Lost { since, reason }) => Part::failing("ledger", Some(since), reason),
         };
         part.with("pending", health.pending).with("taken", health.taken).with("places", health.places)
     }
