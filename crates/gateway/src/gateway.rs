@@ -7,9 +7,11 @@ use arc_swap::ArcSwap;
 use bedplate_core::call::CallId;
 use bedplate_core::clock::Clock;
 use bedplate_core::ids::Ids;
+use bedplate_core::refusal::{Code, Refusal};
 use bedplate_pipeline::{Admission, Books, Keyring, Pipeline, Record, Refused};
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::time::{Instant, timeout_at};
 
 use crate::body::InFlight;
 use crate::config::{Auth, Limits};
@@ -63,14 +65,22 @@ impl Gateway {
         let id = CallId::new(at, &*self.ids);
         let snapshot = self.snapshot.load_full();
         let books = &snapshot.books;
-        let full = books.reserve().await.err();
+        let until = bedrock::until(&request, Instant::now());
+        let full = match until {
+            Ok(Some(until)) => timeout_at(until, books.reserve()).await.unwrap_or_else(|_| Err(too_late())),
+            Ok(None) | Err(_) => books.reserve().await,
+        };
+        let full = full.err();
         let admission = if full.is_none() { Admission::Placed } else { Admission::TurnedAway };
         let mut record = Record::open(Arc::clone(books), id, at, began, admission);
         let operation = bedrock::operation(&request);
         if let Some(refusal) = full {
             return refuse(refusal, record);
         }
-        let read = bedrock::read(self, &snapshot, request, conn, at, &mut record).await;
+        let read = match until {
+            Ok(until) => bedrock::read(self, &snapshot, request, conn, (at, until), &mut record).await,
+            Err(refusal) => Err(refusal),
+        };
         let (call, _held) = match read {
             Ok(read) => read,
             Err(refusal) => return refuse(refusal, record),
@@ -83,4 +93,9 @@ impl Gateway {
             }
         }
     }
+}
+
+/// The caller's own deadline passed while there was no place in the ledger.
+fn too_late() -> Refusal {
+    Refusal::of(Code::TotalTimeout).because("the ledger had no place until the caller's deadline")
 }

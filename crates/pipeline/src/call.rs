@@ -8,6 +8,7 @@ use bedplate_core::content::Content;
 use bedplate_core::key::Key;
 use bedplate_core::refusal::Refusal;
 use bedplate_core::view::{Edits, View};
+use tokio::time::Instant;
 
 /// A call whose request has been read, not yet admitted.
 pub struct Call {
@@ -39,6 +40,8 @@ pub struct Tags {
     pub chain: Option<String>,
     /// `x-bedplate-cache`.
     pub cache: Option<Wish>,
+    /// `x-bedplate-deadline`: when the caller has no use for an answer any more.
+    pub until: Option<Instant>,
     /// W3C trace id and parent span id of `traceparent`, in lower-case hexadecimal.
     pub trace: Option<(String, String)>,
 }

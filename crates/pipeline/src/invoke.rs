@@ -12,6 +12,7 @@ mod trouble;
 use std::sync::Arc;
 
 use bedplate_core::refusal::{Code, Refusal, Retry};
+use tokio::time::Instant;
 
 use crate::cache::{Caching, Fill, Kept};
 use crate::compose::Composed;
@@ -46,6 +47,8 @@ pub(crate) enum Given {
 /// By which a call is asked.
 pub(crate) struct Terms<'a> {
     pub(crate) timeouts: Timeouts,
+    /// The caller's own deadline, which `timeouts` keep to.
+    pub(crate) until: Option<Instant>,
     pub(crate) drain: Drain,
     /// Of calls that name no alias.
     pub(crate) retries: &'a Arc<Retries>,

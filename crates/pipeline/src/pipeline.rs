@@ -14,7 +14,7 @@ use crate::call::Call;
 use crate::compose::routes::Routes;
 use crate::compose::{Composed, compose};
 use crate::guard::{Cleared, clear};
-use crate::invoke::deadline::Timeouts;
+use crate::invoke::deadline::{Timeouts, in_time, too_late};
 use crate::invoke::{Terms, invoke};
 use crate::reply::Reply;
 use crate::reserve::{NoRoom, reserve};
@@ -44,14 +44,21 @@ impl Pipeline {
     /// # Errors
     /// The refusal, with the record, which the door settles once it knows the status of its dialect.
     pub async fn run(&self, call: Call, mut record: Record) -> Result<Reply, Refused> {
-        let (cleared, asking) = match self.prepare(call, &mut record).await {
+        let until = call.tags.until;
+        let prepared = in_time(until, self.prepare(call, &mut record)).await;
+        let (cleared, asking) = match prepared {
             Ok(Prepared::Ask(cleared, asking)) => (cleared, asking),
             Ok(Prepared::Give(kept, mark)) => return Ok(kept.reply(record, mark)),
             Err(refusal) => return Err(Refused::new(refusal, record)),
         };
         let Asking { fill, mut stale, mark, waited } = asking.map_or_else(Asking::default, |asking| *asking);
+        let timeouts = self.timeouts(&cleared.0).after(waited).by(until);
+        if until.is_some() && timeouts.total.is_zero() {
+            return Err(Refused::new(too_late(), record));
+        }
         let terms = Terms {
-            timeouts: self.timeouts(&cleared.0).after(waited),
+            timeouts,
+            until,
             drain: self.drain,
             retries: &self.routes.bare().retries,
             cache: &self.cache,
@@ -72,7 +79,8 @@ impl Pipeline {
             let admitted = admit(call, record, &self.allowed, &self.routes)?;
             let composed = compose(admitted, &self.routes, record).await?;
             let mut cleared = clear(composed);
-            match self.cache.look(&cleared.0, record, &self.timeouts(&cleared.0)).await? {
+            let timeouts = self.timeouts(&cleared.0).by(cleared.0.admitted.call.tags.until);
+            match self.cache.look(&cleared.0, record, &timeouts).await? {
                 Turn::Give(kept) => Ok(Prepared::Give(kept, Mark::Hit)),
                 Turn::Ask(mut asking) => match reserve(&mut cleared.0, record).await {
                     Ok(()) => Ok(Prepared::Ask(cleared, asking)),

@@ -5,11 +5,13 @@ mod evidence;
 mod native;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bedplate_core::cache::Wish;
 use bedplate_core::call::{Headers, Operation};
 use bedplate_core::clock::Timestamp;
 use bedplate_core::refusal::{Code, Refusal};
+use bedplate_core::setting::Span;
 use bedplate_pipeline::{Call, Record, Tags};
 use bedplate_wire::bedrock::path::Route;
 use bedplate_wire::bedrock::view::METADATA_HEADER;
@@ -17,6 +19,7 @@ use bytes::Bytes;
 use http::Request;
 use http::request::Parts;
 use hyper::body::Incoming;
+use tokio::time::{Instant, timeout_at};
 
 use crate::body;
 use crate::connection::exchange::Conn;
@@ -36,11 +39,11 @@ pub(crate) async fn read(
     snapshot: &Snapshot,
     request: Request<Incoming>,
     conn: &Conn,
-    at: Timestamp,
+    (at, until): (Timestamp, Option<Instant>),
     record: &mut Record,
 ) -> Result<(Call, body::Held), Refusal> {
     let (parts, incoming) = request.into_parts();
-    let tags = tags(&parts)?;
+    let tags = Tags { until, ..tags(&parts)? };
     let route = Route::of(parts.method.as_str(), parts.uri.path())?;
     record.called(route.operation, &route.name, &tags);
     let credentials = Credentials::of(&parts)?;
@@ -48,7 +51,11 @@ pub(crate) async fn read(
     credentials.check_date(&parts, at, &snapshot.auth)?;
 
     let asked = gateway.clock.tick();
-    let (bytes, held) = body::read(incoming, &snapshot.limits, &gateway.bodies, conn).await?;
+    let reading = body::read(incoming, &snapshot.limits, &gateway.bodies, conn);
+    let (bytes, held) = match until {
+        None => reading.await?,
+        Some(until) => timeout_at(until, reading).await.unwrap_or_else(|_| Err(unread()))?,
+    };
     record.body_read(bytes.len(), gateway.clock.tick().since(asked));
     if route.operation.reads() && !bytes.is_empty() {
         return Err(Refusal::new(Code::BadBody, format!("{} takes no body", route.operation)));
@@ -91,8 +98,40 @@ fn tags(parts: &Parts) -> Result<Tags, Refusal> {
         user: tag("x-bedplate-user")?,
         chain: tag("x-bedplate-chain")?,
         cache: wish(parts)?,
+        until: None,
         trace: parts.headers.get("traceparent").and_then(|v| v.to_str().ok()).and_then(traceparent),
     })
+}
+
+fn unread() -> Refusal {
+    Refusal::of(Code::BodyTimeout).because("the caller's own deadline passed meanwhile")
+}
+
+const DEADLINE: &str = "x-bedplate-deadline";
+
+/// When the caller has no use for an answer any more, by `x-bedplate-deadline` of a request that arrived at `arrived`.
+///
+/// # Errors
+/// `BP1205` for a value that says no length of time.
+pub(crate) fn until(request: &Request<Incoming>, arrived: Instant) -> Result<Option<Instant>, Refusal> {
+    let Some(value) = request.headers().get(DEADLINE) else { return Ok(None) };
+    let Some(length) = value.to_str().ok().and_then(length) else {
+        let said = "the header `x-bedplate-deadline` takes milliseconds, `1500`, or a length of time, `8s`";
+        return Err(Refusal::new(Code::BadValue, said));
+    };
+    // beyond what the clock counts there is none
+    Ok(arrived.checked_add(length))
+}
+
+/// Whole milliseconds, or a span.
+fn length(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let length = match digits {
+        true => text.parse().ok().map(Duration::from_millis),
+        false => text.parse().ok().map(|Span(length)| length),
+    };
+    length.filter(|length| !length.is_zero())
 }
 
 /// What the caller wishes of the cache.
@@ -154,6 +193,16 @@ fn by_header(operation: Operation) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deadline_is_milliseconds_or_a_length_of_time() {
+        for (text, millis) in [("1500", 1_500), ("8s", 8_000), ("250ms", 250), (" 1m ", 60_000)] {
+            assert_eq!(length(text), Some(Duration::from_millis(millis)), "{text}");
+        }
+        for bad in ["", "0", "0s", "-1", "1.5", "8 s", "8S", "soon", "99999999999999999999", "1500S"] {
+            assert_eq!(length(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn a_traceparent_is_read_and_a_bad_one_ignored() {

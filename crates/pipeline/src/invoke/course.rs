@@ -10,7 +10,7 @@ use std::time::Duration;
 use bedplate_core::BoxFuture;
 use bedplate_core::record::Degraded;
 use bedplate_core::refusal::Code;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::breaker::{Pass, Verdict};
 use super::chances::Chances;
@@ -120,9 +120,7 @@ impl<'a> Course<'a> {
     }
 
     pub(super) fn attempting(&self, record: &Record) -> Attempting {
-        // the first has all the time there is
-        let gone = if self.made == 0 { Duration::ZERO } else { now() - self.began };
-        let deadlines = Deadlines::starting_now(&self.terms.timeouts.after(gone));
+        let deadlines = Deadlines::starting_now(&self.terms.timeouts.after(now() - self.began));
         attempting(&self.composed, record, deadlines, self.terms.drain)
     }
 
@@ -143,7 +141,13 @@ impl<'a> Course<'a> {
         if self.composed.way.is_none() && self.composed.most == 1 {
             return;
         }
-        let verdict = trouble.map_or(Verdict::Well, |trouble| trouble.verdict);
+        // a caller who does not wait says nothing about the target
+        let left = self.terms.until.is_some_and(|until| now() >= until);
+        let verdict = match trouble {
+            None => Verdict::Well,
+            Some(trouble) if trouble.slow && left => Verdict::Unknown,
+            Some(trouble) => trouble.verdict,
+        };
         if let Some(pass) = self.pass.take() {
             pass.judge(verdict, record.tick(), self.chances.next());
         }
@@ -191,14 +195,12 @@ impl<'a> Course<'a> {
         while let Some(step) = self.step(trouble, record) {
             match step {
                 Step::Again(wait) => {
-                    if self.affords(record).await {
-                        self.wait(wait, record).await;
+                    if self.affords(record).await && self.wait(wait, record).await {
                         return Next::Ask;
                     }
                 }
                 Step::Ask(target, pass, wait) => {
-                    if self.turn_to(&target, pass, record).await {
-                        self.wait(wait, record).await;
+                    if self.turn_to(&target, pass, record).await && self.wait(wait, record).await {
                         return Next::Ask;
                     }
                 }
@@ -237,7 +239,7 @@ impl<'a> Course<'a> {
     }
 
     fn step(&mut self, trouble: Trouble, record: &Record) -> Option<Step> {
-        let left = self.terms.timeouts.total.saturating_sub(now() - self.began);
+        let left = self.left();
         let asks = !self.over && left > Duration::ZERO;
         if asks && self.rungs == 0 && self.made < self.of_targets() {
             let step = match self.composed.way.is_some() {
@@ -323,7 +325,7 @@ impl<'a> Course<'a> {
         }
         let before =
             (Arc::clone(&self.composed.aim.target), Arc::clone(&self.composed.aim.provider.facts().name));
-        if self.composed.turn_to(target, record).await.is_err() {
+        if !matches!(timeout_at(self.until(), self.composed.turn_to(target, record)).await, Ok(Ok(()))) {
             return false;
         }
         self.pass = pass;
@@ -338,20 +340,31 @@ impl<'a> Course<'a> {
     /// Whether budgets have room for another request. When they have none now no upstream is asked any more.
     async fn affords(&mut self, record: &mut Record) -> bool {
         if self.billed {
-            match reserve_another(&self.composed, record).await {
-                Ok(()) => self.billed = false,
-                Err(()) => self.over = true,
+            match timeout_at(self.until(), reserve_another(&self.composed, record)).await {
+                Ok(Ok(())) => self.billed = false,
+                Ok(Err(())) | Err(_) => self.over = true,
             }
         }
         !self.over
     }
 
-    async fn wait(&self, wait: Duration, record: &mut Record) {
+    /// Waits; `false` when there is no time left to ask then.
+    async fn wait(&self, wait: Duration, record: &mut Record) -> bool {
         if wait > Duration::ZERO {
             let began = record.tick();
-            sleep(wait).await;
+            sleep(wait.min(self.left())).await;
             record.waited(began);
         }
+        self.left() > Duration::ZERO
+    }
+
+    /// When the call has had all its time.
+    fn until(&self) -> Instant {
+        self.began + self.terms.timeouts.total
+    }
+
+    fn left(&self) -> Duration {
+        self.until().saturating_duration_since(now())
     }
 
     /// An earlier answer to the same question, of whichever target.
@@ -363,14 +376,17 @@ impl<'a> Course<'a> {
             return None;
         }
         let alias = Arc::clone(&self.composed.way.as_ref()?.alias);
-        for target in alias.all() {
-            if let Ok(aim) = self.composed.aim_of(target, record).await
-                && let Some(kept) = self.terms.cache.earlier(&self.composed.admitted, &aim).await
-            {
-                return Some(kept);
+        let looks = async {
+            for target in alias.all() {
+                if let Ok(aim) = self.composed.aim_of(target, record).await
+                    && let Some(kept) = self.terms.cache.earlier(&self.composed.admitted, &aim).await
+                {
+                    return Some(kept);
+                }
             }
-        }
-        None
+            None
+        };
+        timeout_at(self.until(), looks).await.ok().flatten()
     }
 
     fn retries(&self) -> &Retries {

@@ -305,7 +305,8 @@ impl Provider for Scripted {
             sent,
             timings: AttemptTimings::default(),
         };
-        Box::pin(async move {
+        let total = deadlines.total;
+        let playing = async move {
             ask.sent.store(!matches!(self.script, Script::Fails { sent: false, .. }), Ordering::Relaxed);
             match self.script.clone() {
                 Script::Whole { after, status } => {
@@ -329,6 +330,11 @@ impl Provider for Scripted {
                     Ok(answer(200, AnswerBody::Stream(Box::new(flow))))
                 }
             }
+        };
+        // as whoever asks a real upstream
+        Box::pin(async move {
+            let played = tokio::time::timeout_at(total, playing).await;
+            played.unwrap_or_else(|_| Err(failed(Code::TotalTimeout, true)))
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Calls that name an alias: who is asked, how often, and what it costs.
 
 mod chance;
+mod deadline;
 mod money;
 mod steps;
 
@@ -123,8 +124,19 @@ impl Bed {
 
     /// Calls the alias; a refusal is settled as the door does it.
     pub(crate) async fn ask(&self, op: Operation, name: &str) -> Result<Reply, Refusal> {
+        self.ask_within(op, name, None).await
+    }
+
+    /// The same with a deadline of the caller's.
+    pub(crate) async fn ask_within(
+        &self,
+        op: Operation,
+        name: &str,
+        deadline: Option<Duration>,
+    ) -> Result<Reply, Refusal> {
         let mut call = call(op);
         call.name = name.to_owned();
+        call.tags.until = deadline.map(|deadline| Instant::now() + deadline);
         let mut record = self.house.open().await.unwrap();
         record.called(op, name, &call.tags);
         match self.house.pipeline.run(call, record).await {
@@ -139,10 +151,18 @@ impl Bed {
 
     /// Calls the alias, and reads the answer to its end; gives its row.
     pub(crate) async fn row(&self, op: Operation) -> Arc<Outcome> {
-        if let Ok(Reply { body: ReplyBody::Stream(mut flow), .. }) = self.ask(op, "triage").await {
+        self.read_within(op, None).await;
+        Arc::clone(self.house.settled().await.last().unwrap())
+    }
+}
+
+impl Bed {
+    /// Calls the alias, and reads the answer to its end.
+    pub(crate) async fn read_within(&self, op: Operation, deadline: Option<Duration>) {
+        let reply = self.ask_within(op, "triage", deadline).await;
+        if let Ok(Reply { body: ReplyBody::Stream(mut flow), .. }) = reply {
             while poll_fn(|cx| flow.poll_next(cx)).await.is_some() {}
         }
-        Arc::clone(self.house.settled().await.last().unwrap())
     }
 }
 

@@ -9,6 +9,7 @@ use bedplate_core::record::{Ending, Outcome};
 use bedplate_core::refusal::Code;
 use bedplate_pipeline::RetryConfig;
 use proptest::prelude::*;
+use tokio::time::Instant;
 
 use super::{Bed, CHAIN, Cued, LITE, whole};
 use crate::house::{Ends, Script};
@@ -91,7 +92,7 @@ proptest! {
     fn every_call_settles_once_and_holds_nothing(
         first in proptest::collection::vec(script(), 1..8),
         second in proptest::collection::vec(script(), 1..8),
-        leaves in proptest::collection::vec(prop::option::of(0u64..15_000), 1..8),
+        leaves in proptest::collection::vec((prop::option::of(0u64..15_000), prop::option::of(1u64..15_000)), 1..8),
         streams in any::<bool>(),
     ) {
         let runtime =
@@ -102,12 +103,15 @@ proptest! {
             let bed = Bed::with(CHAIN, RetryConfig::default(), &providers, Some(budgets));
             let op = if streams { Operation::ConverseStream } else { Operation::Converse };
             let calls = leaves.len();
-            for leave in leaves {
-                let life = bed.row(op);
+            for (leave, deadline) in leaves {
+                let (began, deadline) = (Instant::now(), deadline.map(Duration::from_millis));
+                let life = bed.read_within(op, deadline);
                 match leave {
                     Some(millis) => drop(tokio::time::timeout(Duration::from_millis(millis), life).await),
-                    None => drop(life.await),
+                    None => life.await,
                 }
+                let tick = Duration::from_millis(1);
+                assert!(deadline.is_none_or(|deadline| began.elapsed() <= deadline + tick), "too late");
                 bed.house.clock.advance(Duration::from_secs(1));
             }
             let rows: Vec<Arc<Outcome>> = bed.house.settled().await;
