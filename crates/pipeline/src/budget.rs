@@ -124,11 +124,15 @@ impl Purses {
         self.index.load().is_empty()
     }
 
-    /// Whether a budget may concern a call: if none does, nothing more need be known of it.
-    pub fn concerns(&self, who: &Who<'_>) -> bool {
-        let mut found = false;
-        self.index.load().each(who, |budget| found |= budget.account(who).is_some());
-        found
+    /// The strictest kind of the budgets that concern a call: if none does, nothing more need be known of it.
+    pub fn strictest(&self, who: &Who<'_>) -> Option<Kind> {
+        let mut strictest = None;
+        self.index.load().each(who, |budget| {
+            if strictest != Some(Kind::Hard) && budget.scope.concerns(who) {
+                strictest = Some(budget.kind);
+            }
+        });
+        strictest
     }
 
     /// Holds what a call may cost in every budget that concerns it, or in none. When the caller did not say how

@@ -27,6 +27,8 @@ const IMAGE: u64 = 8_192;
 const UNSAID: u64 = 8_192;
 /// An answer is not bounded below this many tokens: it would be of no use.
 const LEAST: u64 = 256;
+/// What there may be in a body that nobody looked through: enough for a hard budget that comes into force meanwhile.
+const UNSEEN: Attached = Attached { images: 0, caches: true, boundless: true };
 /// What an answer has when nobody says how long it may be.
 const USUAL: u64 = 512;
 
@@ -49,10 +51,8 @@ pub(crate) async fn reserve(composed: &mut Composed, record: &mut Record) -> Res
     if !composed.admitted.call.operation.metered() {
         return Ok(());
     }
-    if !purses.concerns(&who(composed)) {
-        return Ok(());
-    }
-    let (mut need, must) = need(composed, record).await;
+    let Some(strictest) = purses.strictest(&who(composed)) else { return Ok(()) };
+    let (mut need, must) = need(composed, strictest, record).await;
     let hold = match purses.hold(&who(composed), &need).await {
         Ok(hold) => hold,
         Err(refused) => return Err(refuse(*refused, &purses, record)),
@@ -120,7 +120,7 @@ struct Size {
 
 /// What one request may cost, of an alias to the dearest of its targets, and whether its answer must be bounded whatever
 /// room there is.
-async fn need(composed: &Composed, record: &mut Record) -> (Need, bool) {
+async fn need(composed: &Composed, strictest: Kind, record: &mut Record) -> (Need, bool) {
     let prices = record.prices();
     let (call, aim) = (&composed.admitted.call, &composed.aim);
     let mut others = Vec::new();
@@ -152,7 +152,8 @@ async fn need(composed: &Composed, record: &mut Record) -> (Need, bool) {
     let longest = all().map(each).reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b))).flatten();
     let size = Size {
         bytes: call.body.content().len() as u64,
-        attached: view.attached(),
+        // what a call will probably cost does not ask for it, and to see it takes a walk through the whole body
+        attached: if strictest == Kind::Hard { view.attached() } else { UNSEEN },
         output: longest.map(|each| each.saturating_mul(view.answers())),
         open,
     };

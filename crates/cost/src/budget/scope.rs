@@ -77,21 +77,30 @@ impl Scope {
         Self { alias: self.alias.as_ref().map(id), ..self.clone() }
     }
 
+    /// Whether the budget concerns a call.
+    pub fn concerns(&self, who: &Who<'_>) -> bool {
+        self.pairs(who).into_iter().all(|(name, dimension, value)| {
+            dimension.is_none_or(|dimension| {
+                dimension.each() || &*dimension.0 == value || (name == "alias" && *dimension.0 == *who.model)
+            })
+        })
+    }
+
     /// The part of the budget that a call is counted on: `team=support,key=key_a` for the dimensions that are
     /// counted each by itself, empty when there are none; `None` when the budget does not concern the call.
     pub fn of(&self, who: &Who<'_>) -> Option<Arc<str>> {
+        if !self.concerns(who) {
+            return None;
+        }
         let mut of = String::new();
         for (name, dimension, value) in self.pairs(who) {
-            let Some(dimension) = dimension else { continue };
-            if dimension.each() {
+            if dimension.is_some_and(Dimension::each) {
                 if !of.is_empty() {
                     of.push(',');
                 }
                 of.push_str(name);
                 of.push('=');
                 of.push_str(value);
-            } else if &*dimension.0 != value && !(name == "alias" && *dimension.0 == *who.model) {
-                return None;
             }
         }
         Some(of.into())
@@ -143,6 +152,11 @@ mod tests {
         assert_eq!(scope("").of(&WHO).as_deref(), Some(""));
         assert_eq!(scope("team = 'support'\nfeature = 'triage'").of(&WHO).as_deref(), Some(""));
         assert_eq!(scope("team = 'support'\nfeature = 'other'").of(&WHO), None);
+        assert!(scope("").concerns(&WHO) && scope("team = '*'\nkey = 'key_a'").concerns(&WHO));
+        assert!(!scope("team = '*'\nkey = 'key_b'").concerns(&WHO));
+        let behind = Who { model: "behind", ..WHO };
+        assert!(scope("alias = 'behind'").concerns(&behind) && scope("alias = 'small'").concerns(&behind));
+        assert!(!scope("alias = 'behind'").concerns(&WHO) && !scope("team = 'behind'").concerns(&behind));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use bedplate_core::record::Outcome;
 use bedplate_core::refusal::Refusal;
 use bedplate_pipeline::budget::{Index, Purses, Terms};
 use bedplate_pipeline::{
-    Answer, Ask, BreakerConfig, CacheConfig, Deadlines, Failed, Health, Means, ModelConfig, Provider,
+    Answer, Ask, BreakerConfig, CacheConfig, Call, Deadlines, Failed, Health, Means, ModelConfig, Provider,
     ProviderFacts, Refused, Reply, ReplyBody, RetryConfig, Routes, Single, Timeouts,
 };
 use bedplate_testkit::{MemoryCache, MemoryLedger};
@@ -137,8 +137,12 @@ impl Bed {
         let mut call = call(op);
         call.name = name.to_owned();
         call.tags.until = deadline.map(|deadline| Instant::now() + deadline);
+        self.send(call).await
+    }
+
+    pub(crate) async fn send(&self, call: Call) -> Result<Reply, Refusal> {
         let mut record = self.house.open().await.unwrap();
-        record.called(op, name, &call.tags);
+        record.called(call.operation, &call.name, &call.tags);
         match self.house.pipeline.run(call, record).await {
             Ok(reply) => Ok(reply),
             Err(Refused(refused)) => {

@@ -1,15 +1,20 @@
 //! Budgets over several requests of one call.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bedplate_core::call::Operation;
+use bedplate_core::cache::Canonical;
+use bedplate_core::call::{Headers, Operation};
+use bedplate_core::content::Content;
 use bedplate_core::record::Degraded;
-use bedplate_core::refusal::Code;
+use bedplate_core::refusal::{Code, Refusal};
+use bedplate_core::view::{Attached, Edits, Stamped, View};
 use bedplate_cost::{Ahead, Ask, PriceBook};
-use bedplate_pipeline::RetryConfig;
+use bedplate_pipeline::{Call, Native, RetryConfig};
 
 use super::{Bed, CHAIN, Cued, LITE, statuses, whole};
-use crate::house::{Script, usage};
+use crate::house::{Plain, Script, call, usage};
 
 /// May have been billed.
 fn lost() -> Script {
@@ -70,4 +75,73 @@ async fn without_room_for_another_request_the_call_ends_with_what_it_has() {
     let with = bed(worst * 3 / 2, CHAIN, vec![lost()]);
     let row = with.row(Operation::Converse).await;
     assert_eq!((row.attempts.len(), row.call.degraded), (1, Some(Degraded::Static)));
+}
+
+/// A body that counts how often it is looked through.
+struct Counted(Plain, Arc<AtomicU64>);
+
+impl Native for Counted {
+    fn content(&self) -> &Content {
+        self.0.content()
+    }
+
+    fn view(&self) -> &dyn View {
+        self
+    }
+
+    fn sha256(&self, edits: &Edits) -> [u8; 32] {
+        self.0.sha256(edits)
+    }
+
+    fn canonical(&self, _: &Headers) -> Option<Canonical> {
+        None
+    }
+
+    fn fits(&self, model: &str) -> bool {
+        self.0.fits(model)
+    }
+
+    fn answer(&self, text: &str) -> Option<(Headers, Content)> {
+        self.0.answer(text)
+    }
+}
+
+impl View for Counted {
+    fn max_tokens(&self) -> Option<u64> {
+        self.0.max_tokens()
+    }
+
+    fn attached(&self) -> Attached {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Attached::default()
+    }
+
+    fn bound_output(&self, _: u64, _: &mut Edits) -> bool {
+        false
+    }
+
+    fn stamp(&self, ours: &[(&str, &str)], reserved: &str, edits: &mut Edits) -> Result<Stamped, Refusal> {
+        self.0.stamp(ours, reserved, edits)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_is_looked_through_only_where_a_hard_budget_concerns_the_call() {
+    let soft = "[[budget]]\nname = 's'\nlimit = '1 USD'\nkind = 'soft'\n";
+    let others = "[[budget]]\nname = 'o'\nlimit = '1 USD'\nscope = { team = 'others' }\n";
+    let hard = "[[budget]]\nname = 'h'\nlimit = '1 USD'\nscope = { team = 'support' }\n";
+    for (budgets, looks) in [(soft.to_owned(), 0), (soft.to_owned() + others, 0), (soft.to_owned() + hard, 1)]
+    {
+        let providers = [Cued::new("use1", [], whole(200)), Cued::new("usw2", [], whole(200))];
+        let bed = Bed::with(ONE, RetryConfig::default(), &providers, Some(&budgets));
+        let looked = Arc::new(AtomicU64::new(0));
+        let body = Counted(Plain(Content::from_static(b"{\"messages\":[]}")), Arc::clone(&looked));
+        let call = Call { name: "triage".to_owned(), body: Box::new(body), ..call(Operation::Converse) };
+        assert_eq!(bed.send(call).await.unwrap().status, 200);
+        assert_eq!(looked.load(Ordering::Relaxed), looks, "{budgets}");
+        let settled = bed.house.settled().await;
+        let charges = &settled.last().unwrap().call.charges;
+        assert!(charges.iter().all(|charge| charge.amount > 0), "{budgets}");
+        assert_eq!(charges.len() as u64, 1 + looks, "{budgets}");
+    }
 }
