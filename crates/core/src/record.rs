@@ -108,7 +108,8 @@ pub struct CallRow {
     /// The budget that blocked it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Box<Blocked>>,
-    /// The output tokens that the answer was bounded to, because a budget had room for no more.
+    /// The output tokens that the answer was bounded to, because a budget had room for no more or the model's maximum
+    /// is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bounded: Option<u64>,
     /// What the cache did; `None` when no rule concerns the call.

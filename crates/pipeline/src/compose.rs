@@ -4,6 +4,7 @@ pub(crate) mod lead;
 pub(crate) mod routes;
 mod tenant;
 
+use std::fmt;
 use std::sync::Arc;
 
 use bedplate_core::attribution::{Attribution, PromptUse, STAMPS};
@@ -32,6 +33,23 @@ pub(crate) struct Composed {
     pub(crate) most: u32,
     /// What another request may cost, where budgets concern the call.
     pub(crate) need: Option<Box<Need>>,
+    /// What its answer is bounded to, where it is.
+    pub(crate) bound: Option<Bound>,
+}
+
+/// How long an answer may be whose length the caller left open.
+#[derive(Clone, Copy)]
+pub(crate) struct Bound {
+    pub(crate) tokens: u64,
+    pub(crate) because: Because,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Because {
+    /// A budget has room for no more.
+    NoRoom,
+    /// A budget must hold the longest answer, and nobody knows how long that is.
+    NoMaximum,
 }
 
 /// Where a call goes that named an alias.
@@ -75,7 +93,7 @@ pub(crate) async fn compose(
     // a job that may have been started is not started twice
     let once = admitted.call.operation == Operation::StartAsyncInvoke;
     let most = if once { 1 } else { routes.bare().attempts };
-    Ok(Composed { admitted, aim, way: None, most, need: None })
+    Ok(Composed { admitted, aim, way: None, most, need: None, bound: None })
 }
 
 /// The targets of an alias, one at a time: the others are composed when they are needed.
@@ -97,7 +115,7 @@ async fn by_alias(admitted: Admitted, alias: Arc<Alias>, record: &mut Record) ->
     let aim = aim_at(&admitted, target, record).await?;
     let most = alias.attempts;
     let way = Some(Way { alias, at, pass, chances });
-    Ok(Composed { admitted, aim, way, most, need: None })
+    Ok(Composed { admitted, aim, way, most, need: None, bound: None })
 }
 
 /// Aims at a target of an alias whose targets the key may call.
@@ -115,21 +133,32 @@ impl Composed {
     /// From now on the call goes to another target. When it cannot, it stays as it was.
     pub(crate) async fn turn_to(&mut self, target: &Target, record: &mut Record) -> Result<(), Refusal> {
         self.aim = self.aim_of(target, record).await?;
-        if let Some(tokens) = record.bounded() {
-            self.bound(tokens, record);
+        if let Some(bound) = self.bound {
+            self.bound(bound, record);
         }
         Ok(())
     }
 
     /// Says in the request how long the answer may be; `false` when it has no place for that.
-    pub(crate) fn bound(&mut self, tokens: u64, record: &mut Record) -> bool {
+    pub(crate) fn bound(&mut self, bound: Bound, record: &mut Record) -> bool {
+        let Bound { tokens, because } = bound;
         let edits = &mut self.aim.edits;
         let bounded = self.admitted.call.body.view().bound_output(tokens, edits);
         if bounded {
-            edits.said.push(format!("maxTokens {tokens}: a budget has room for no more"));
+            edits.said.push(format!("maxTokens {tokens}: {because}"));
             record.edited(edits);
+            self.bound = Some(bound);
         }
         bounded
+    }
+}
+
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoRoom => "a budget has room for no more",
+            Self::NoMaximum => "how long an answer of the model may be is not known",
+        })
     }
 }
 

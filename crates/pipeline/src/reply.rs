@@ -14,7 +14,8 @@ pub struct Reply {
     pub body: ReplyBody,
     /// What the cache did; `None` when no rule concerns the call.
     pub cache: Option<Mark>,
-    /// The output tokens that the answer was bounded to, because a budget had room for no more.
+    /// The output tokens that the answer was bounded to, because a budget had room for no more or the model's maximum
+    /// is not known.
     pub bounded: Option<u64>,
     /// The answer is not what was asked for, but what there was.
     pub degraded: Option<Degraded>,

@@ -15,7 +15,7 @@ use bedplate_cost::{Ahead, Ask, PriceBook, named};
 use crate::budget::{Likely, Need, Purses, Refused};
 use crate::call::Call;
 use crate::compose::lead::{behind, priced};
-use crate::compose::{Composed, LATENCY_HEADER, TIER_HEADER};
+use crate::compose::{Because, Bound, Composed, LATENCY_HEADER, TIER_HEADER};
 use crate::estimate::Estimates;
 use crate::settle::record::Record;
 
@@ -39,8 +39,8 @@ pub(crate) struct NoRoom {
     pub(crate) cache_only: bool,
 }
 
-/// Takes the hold. When the caller left the answer's length open and there is not room for the longest, the answer is
-/// bounded to what there is room for, and the record says so.
+/// Takes the hold. When the caller left the answer's length open and there is not room for the longest, or nobody knows
+/// how long that is, the answer is bounded, and the record says to what and why.
 ///
 /// # Errors
 /// `BP1401` to `BP1405`; the record says which budget, and by which numbers.
@@ -57,16 +57,19 @@ pub(crate) async fn reserve(composed: &mut Composed, record: &mut Record) -> Res
         Ok(hold) => hold,
         Err(refused) => return Err(refuse(*refused, &purses, record)),
     };
-    let tokens = hold.output().or(must.then_some(need.output));
+    let bound = match hold.output() {
+        Some(tokens) => Some(Bound { tokens, because: Because::NoRoom }),
+        None => must.then_some(Bound { tokens: need.output, because: Because::NoMaximum }),
+    };
     record.holds(hold);
-    if let Some(tokens) = tokens {
-        if !composed.bound(tokens, record) {
+    if let Some(bound) = bound {
+        if !composed.bound(bound, record) {
             // the call may not go without it
             let refusal = Refusal::of(Code::Bug).because("the answer cannot be bounded");
             return Err(NoRoom { refusal, cache_only: false });
         }
-        record.bound(tokens);
-        need.output = tokens;
+        record.bound(bound.tokens);
+        need.output = bound.tokens;
     }
     if composed.most > 1 {
         // of another request it is known how long its answer may be

@@ -212,7 +212,7 @@ impl Record {
         self.write(|call| call.blocked = Some(Box::new(blocked)));
     }
 
-    /// The answer is bounded to so many tokens, for a budget has room for no more.
+    /// A budget bounds the answer to so many tokens.
     pub(crate) fn bound(&mut self, tokens: u64) {
         self.write(|call| call.bounded = Some(tokens));
     }
