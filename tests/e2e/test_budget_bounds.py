@@ -55,6 +55,39 @@ def test_an_answer_is_bounded_in_the_member_that_its_family_takes(start, recorde
     assert sent["max_completion_tokens"] == 1 and 256 <= sent["max_tokens"] < 4096
 
 
+def test_several_answers_hold_as_often_as_many(start):
+    gateway = start(FAST + budget(limit="0.000000001 USD"))
+    body = lambda n: json.dumps({"prompt": "hello", "max_tokens": 1000, "n": n})  # noqa: E731
+    needs = [blocked(gateway, lambda client, n=n: client.invoke_model(modelId=MISTRAL, body=body(n)))["need"] for n in (1, 2, 9)]
+    one = needs[1] - needs[0]
+    assert one > 0 and needs[2] - needs[0] == 8 * one, needs
+
+
+@pytest.mark.parametrize("limit, bounded, because", [
+    # 8,192 tokens at $2 a million, and the prompt: it fits, and nothing is short
+    ("1 USD", lambda tokens: tokens == 8192, "how long an answer of the model may be is not known"),
+    ("0.01 USD", lambda tokens: 256 <= tokens < 8192, "a budget has room for no more"),
+])
+def test_a_model_without_a_known_maximum_is_bounded_and_the_record_says_why(start, recorder, tmp_path, limit, bounded, because):
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "prices.toml").write_text('[models."acme.new-v1:0"]\nprice = { input = 1, output = 2 }\n')
+    config = budget(limit=limit) + '[prices]\noverrides = "prices.toml"\n'
+    gateway = start(recorder_config(recorder, extra=config), project=project)
+    asked = {"modelId": "acme.new-v1:0", "messages": HELLO}
+    headers = gateway.client().converse(**asked)["ResponseMetadata"]["HTTPHeaders"]
+    words, tokens = headers["x-bedplate-budget"].split("; max-tokens=")
+    assert words == "bounded" and bounded(int(tokens)), headers
+    assert json.loads(recorder.only().body)["inferenceConfig"]["maxTokens"] == int(tokens)
+    record = gateway.record(headers["x-bedplate-call-id"])["call"]
+    assert record["bounded"] == int(tokens)
+    assert [edit for edit in record["edits"] if edit.startswith("maxTokens")] == [f"maxTokens {tokens}: {because}"]
+    # one that says how long its answer may be is not bounded
+    said = gateway.client().converse(**asked, inferenceConfig={"maxTokens": 300})["ResponseMetadata"]["HTTPHeaders"]
+    assert "x-bedplate-budget" not in said
+    assert json.loads(recorder.seen[-1].body)["inferenceConfig"]["maxTokens"] == 300
+
+
 def test_an_alias_budget_counts_a_model_by_each_of_its_names(start, recorder):
     config = budget(limit="0.0001 USD", scope=f'{{ alias = "{NOVA}" }}')
     gateway = start(recorder_config(recorder, extra=config))

@@ -386,33 +386,6 @@ def test_a_call_that_no_budget_blocked_says_so(start):
     assert "no budget blocked" in gateway.cli("budget", "why-blocked", call_id, ok=1).stderr
 
 
-# ---- what operators are told ----
-
-def test_a_rung_and_a_block_are_told_once_also_over_a_restart(start):
-    config = FAST + budget(limit="0.0005 USD", ladder='[{ at = "1%", do = "warn" }, { at = "100%", do = "block" }]')
-    gateway = start(config)
-    client = gateway.client()
-    with pytest.raises(client.exceptions.ServiceQuotaExceededException):
-        while client.converse(modelId=NOVA, messages=HELLO, inferenceConfig={"maxTokens": 100}):
-            pass
-    wait_until(lambda: "budget `b` has reached 1%" in gateway.log() and "budget `b` blocks calls" in gateway.log())
-    gateway.stop()
-    again = start(config, project=gateway.project)
-    assert refused(again, tokens=100)
-    wait_until(lambda: metric(again, "bedplate_notices_repeated_total") >= 2)
-    assert again.log().count("has reached 1%") == 1 and again.log().count("blocks calls") == 1
-
-
-def test_metrics_say_where_budgets_stand(start):
-    gateway = start(FAST + budget(limit="2 USD") + budget("each", "9000 tokens", scope='{ team = "*" }'))
-    key = gateway.new_key(team="demo")
-    wait_until(lambda: not refused(gateway, key=key))
-    wait_until(lambda: metric(gateway, "bedplate_budget_settled", budget="each", account="team=demo", unit="tokens") > 0)
-    assert metric(gateway, "bedplate_budget_limit", budget="b", unit="usd") == 2
-    assert 0 < metric(gateway, "bedplate_budget_settled", budget="b", account="all", unit="usd") < 1
-    assert 0 < metric(gateway, "bedplate_budget_used_ratio", budget="b") < 1
-
-
 def test_a_dearer_tier_that_a_call_asks_for_is_held(start, tmp_path):
     project = tmp_path / "project"
     project.mkdir()

@@ -351,6 +351,36 @@ mod tests {
     }
 
     #[test]
+    fn several_answers_are_counted_where_the_family_gives_them() {
+        for (family, body, want) in [
+            (Family::OpenAi, r#"{"max_tokens":100,"n":3}"#, 3),
+            (Family::OpenAiForm, r#"{"n":2.0}"#, 2),
+            (Family::Mistral, r#"{"n":4}"#, 4),
+            (Family::DeepSeek, r#"{"n":5}"#, 5),
+            (Family::Ai21, r#"{"n":16}"#, 16),
+            (Family::CohereCommand, r#"{"num_generations":5}"#, 5),
+            // other families do not read it, and none gives less than one
+            (Family::CohereCommand, r#"{"n":5}"#, 1),
+            (Family::Mistral, r#"{"num_generations":5}"#, 1),
+            (Family::Anthropic, r#"{"n":5,"num_generations":5}"#, 1),
+            (Family::OpenAi, r#"{"n":0}"#, 1),
+            (Family::OpenAi, r#"{"n":null}"#, 1),
+            (Family::OpenAi, "{}", 1),
+        ] {
+            let view =
+                read(&asked(Operation::InvokeModel, family), &Content::new(Bytes::from(body))).unwrap();
+            assert_eq!(view.answers(), want, "{body}");
+        }
+        for body in [r#"{"n":"3"}"#, r#"{"n":1.5}"#, r#"{"n":-1}"#] {
+            let view = read(&asked(Operation::InvokeModel, Family::OpenAi), &Content::new(Bytes::from(body)));
+            assert_eq!(code(view), Some(Code::BadValue), "{body}");
+        }
+        let twice = Content::from_static(b"{\"n\":1,\"n\":9}");
+        assert_eq!(code(read(&asked(Operation::InvokeModel, Family::OpenAi), &twice)), Some(Code::BadBody));
+        assert_eq!(converse(r#"{"n":3}"#).unwrap().answers(), 1);
+    }
+
+    #[test]
     fn bodies_that_are_not_json_pass_where_any_may() {
         let body = Content::from_static(b"\x00\xff");
         let asked =
