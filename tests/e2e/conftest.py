@@ -1,6 +1,7 @@
 """Fixtures: one gateway on the simulator and one on a recording upstream serve the whole session."""
 
 import os
+import shutil
 
 import pytest
 
@@ -71,3 +72,22 @@ def start(tmp_path):
     yield start_one
     for gateway in running:
         gateway.kill()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A real one, for the tests of one file."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+                 "--disable-background-networking", "--disable-component-update", "--window-size=1280,1000",
+                 f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    driver.set_page_load_timeout(20)
+    yield driver
+    driver.quit()

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import re
-import shutil
 import sqlite3
 import time
 import uuid
@@ -300,30 +299,14 @@ def test_periods_that_overlap_are_refused(simulated):
 
 
 @pytest.mark.browser
-def test_the_page_stands_by_itself(start, recorder, tmp_path):
+def test_the_page_stands_by_itself(start, recorder, browser, tmp_path):
     gateway = start(recorder_config(recorder, extra=RULES))
     serve(gateway, recorder)
     page = tmp_path / "report.html"
     gateway.cli("cost", "report", "--by", "alias,team", "--format", "html", "--output", str(page))
     text = page.read_text()
     assert "<script" not in text and not re.search(r"(?:src|href)=|url\(|@import", text)
-    for driver in browse():
-        problems_of(driver, page)
-
-
-def browse():
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    driver.set_page_load_timeout(20)
-    yield driver
-    driver.quit()
+    problems_of(browser, page)
 
 
 def problems_of(driver, page):

@@ -113,6 +113,19 @@ pub fn decimal(s: &str, places: u32) -> Option<i128> {
     whole.checked_mul(scale)?.checked_add(part).map(|n| n * sign)
 }
 
+/// A whole number as people read it: `1,234,567`.
+pub fn grouped(n: u128) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +150,13 @@ mod tests {
         assert_eq!("25".parse(), Ok(Nanos(25_000_000_000)));
         assert_eq!("0.0000000001".parse::<Nanos>(), Err(NotMoney));
         assert_eq!("1e3".parse::<Nanos>(), Err(NotMoney));
+    }
+
+    #[test]
+    fn whole_numbers_are_grouped_by_thousands() {
+        let numbers = [0, 999, 1_000, 123_456, 1_234_567, u128::from(u64::MAX)];
+        let said = ["0", "999", "1,000", "123,456", "1,234,567", "18,446,744,073,709,551,615"];
+        assert_eq!(numbers.map(grouped), said);
     }
 
     #[test]

@@ -1,19 +1,11 @@
 //! Numbers as people read them.
 
 use bedplate_core::clock::Timestamp;
-use bedplate_core::money::{Cost, Nanos};
+use bedplate_core::money::{Cost, Nanos, grouped};
 
 /// `1,234,567`.
 pub(super) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    grouped(n.into())
 }
 
 /// `950`, `12.3k`, `4.56M`: three digits.

@@ -1,5 +1,6 @@
 //! Sums of money: exact for programs, short for people.
 
+use bedplate_core::money::grouped;
 use bedplate_core::spend::SpendSums;
 
 const DOLLAR: u128 = 1_000_000_000;
@@ -44,19 +45,6 @@ pub(super) fn known(nanos: i128, unknown: u64) -> String {
 /// With its sign, for changes: `+$0.12`.
 pub(super) fn change(nanos: i128) -> String {
     if nanos > 0 { format!("+{}", short(nanos)) } else { short(nanos) }
-}
-
-/// `1,234,567`.
-pub(super) fn grouped(n: u128) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// Hundredths of per cent, rounded half up: `12.34`.

@@ -1,12 +1,13 @@
 //! A change of spending as tables, as JSON and as CSV.
 
 use bedplate_core::clock::Timestamp;
+use bedplate_core::money::grouped;
 use bedplate_core::spend::{Class, SpendSums};
 use bedplate_cost::explain::{Part, Parts};
 use serde_json::{Map, Value, json};
 
 use super::{Explained, Group, Side};
-use crate::commands::cost::money::{change, cost, each, exact, grouped, percent, short};
+use crate::commands::cost::money::{change, cost, each, exact, percent, short};
 use crate::commands::cost::range::stretch;
 use crate::out;
 

@@ -1,11 +1,12 @@
 //! A report as a table, as JSON and as CSV.
 
+use bedplate_core::money::grouped;
 use bedplate_core::spend::SpendSums;
 use serde_json::{Map, Value, json};
 
 use super::Report;
 use super::sheet::{Cell, cells};
-use crate::commands::cost::money::{cost, each, grouped, known, percent, short};
+use crate::commands::cost::money::{cost, each, known, percent, short};
 use crate::commands::cost::{harmless, plain};
 use crate::out;
 
