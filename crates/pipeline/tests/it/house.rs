@@ -333,8 +333,10 @@ impl Provider for Scripted {
         };
         // as whoever asks a real upstream
         Box::pin(async move {
-            let played = tokio::time::timeout_at(total, playing).await;
-            played.unwrap_or_else(|_| Err(failed(Code::TotalTimeout, true)))
+            match tokio::time::timeout_at(total, playing).await {
+                Ok(played) => played,
+                Err(_) => Err(failed(Code::TotalTimeout, true)),
+            }
         })
     }
 }
