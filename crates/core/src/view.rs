@@ -6,6 +6,8 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::content::Content;
 use crate::refusal::Refusal;
@@ -51,6 +53,10 @@ pub trait View: Send + Sync {
     /// no place to say so.
     fn bound_output(&self, tokens: u64, edits: &mut Edits) -> bool;
 
+    /// Takes out what the model of a target refuses, and says in `edits` what that was. To be asked before
+    /// [`View::bound_output`]. Nothing for bodies whose form is a family's own.
+    fn adapt(&self, _refuses: Refuses, _edits: &mut Edits) {}
+
     /// Adds pairs to the request metadata that AWS writes into its invocation log, and keeps the
     /// caller's own, which are noted in `edits`; without any of ours it only reads. Pairs that do not fit AWS's limits are left out, the last first.
     ///
@@ -69,6 +75,66 @@ pub struct Attached {
     /// There is something whose tokens nothing in the body bounds: a document, which is compressed; a video; what lies
     /// elsewhere and is only named.
     pub boundless: bool,
+}
+
+/// What a model refuses of what a request may hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Refuses {
+    /// What only another family of models understands: reasoning of earlier turns with its signatures, and fields of
+    /// that family's own.
+    pub foreign: bool,
+    /// `temperature` and its like.
+    pub sampling: bool,
+    /// The beginning of the answer as the last message.
+    pub prefill: bool,
+    /// Tools, their uses and results.
+    pub tools: bool,
+    /// Marks of what is to be written to the prompt cache.
+    pub cache_points: bool,
+}
+
+/// What a model is known to take of what a request may hold; `None` where nobody says, so that it is left to Bedrock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Takes {
+    /// `temperature`, `topP` and a model's own `top_k`.
+    pub sampling: Option<bool>,
+    /// A conversation that ends with the beginning of the answer.
+    pub prefill: Option<bool>,
+    /// `toolConfig`, and uses and results of tools.
+    pub tools: Option<bool>,
+    /// `cachePoint`.
+    pub cache_points: Option<bool>,
+}
+
+impl Takes {
+    /// What `self` says, and of the rest what `base` says.
+    pub fn over(self, base: Self) -> Self {
+        Self {
+            sampling: self.sampling.or(base.sampling),
+            prefill: self.prefill.or(base.prefill),
+            tools: self.tools.or(base.tools),
+            cache_points: self.cache_points.or(base.cache_points),
+        }
+    }
+
+    /// What is to be taken out of a request; `foreign` when it was written for another family.
+    pub fn refuses(self, foreign: bool) -> Refuses {
+        let no = |takes| takes == Some(false);
+        Refuses {
+            foreign,
+            sampling: no(self.sampling),
+            prefill: no(self.prefill),
+            tools: no(self.tools),
+            cache_points: no(self.cache_points),
+        }
+    }
+}
+
+impl Refuses {
+    pub fn nothing(self) -> bool {
+        self == Self::default()
+    }
 }
 
 /// What [`View::stamp`] did.
@@ -106,6 +172,22 @@ impl Edits {
         let at = self.body.partition_point(|s| s.range.start <= range.start);
         debug_assert!(at == 0 || self.body[at - 1].range.end <= range.start, "splices overlap");
         self.body.insert(at, Splice { range, with: Content::new(with) });
+    }
+
+    /// Whether nothing but space is left of `part`, which begins at `start` of the body.
+    pub fn clears(&self, part: &[u8], start: usize) -> bool {
+        let end = start + part.len();
+        let blank = |from: usize, to: usize| {
+            part.get(from - start..to - start).is_some_and(|part| part.trim_ascii().is_empty())
+        };
+        let mut at = start;
+        for s in self.body.iter().filter(|s| s.range.start >= start && s.range.end <= end) {
+            if !s.with.is_empty() || !blank(at, s.range.start) {
+                return false;
+            }
+            at = s.range.end;
+        }
+        blank(at, end)
     }
 
     pub fn splices(&self) -> &[Splice] {
@@ -149,5 +231,17 @@ mod tests {
         edits.splice(5..6, Bytes::from_static(b"10"));
         assert_eq!(edits.apply(&body).concat(), b"{\"a\":10,\"b\":2,\"c\":3}");
         assert_eq!(Edits::default().apply(&body).concat(), &body.expose()[..]);
+    }
+
+    #[test]
+    fn what_is_cleared_is_known() {
+        let body = b"{ \"a\":1, \"b\":2 }";
+        let cleared = |cuts: &[Range<usize>]| {
+            let mut edits = Edits::default();
+            cuts.iter().for_each(|cut| edits.splice(cut.clone(), Bytes::new()));
+            edits.clears(&body[1..body.len() - 1], 1)
+        };
+        assert!(cleared(&[2..8, 9..14]) && cleared(&[1..14]));
+        assert!(!cleared(&[]) && !cleared(&[2..8]) && !cleared(&[9..14]) && !cleared(&[2..7, 9..14]));
     }
 }

@@ -9,6 +9,8 @@ import sys
 
 KEEP = ["id", "endpoint", "provider", "base_model_id", "geo", "mode", "price", "price_tiers", "price_by_region",
         "price_long_context", "context_window", "max_output_tokens", "lifecycle"]
+#: What a request may hold; where the source is silent there is nothing.
+SUPPORTS = ["sampling_params", "assistant_prefill", "tools", "prompt_caching"]
 
 
 class Number(float):
@@ -49,5 +51,8 @@ print('"models":[')
 models = source["models"]
 for i, model in enumerate(models):
     kept = {name: model[name] for name in KEEP if model.get(name) is not None}
+    supports = {name: model["supports"][name] for name in SUPPORTS if model["supports"].get(name) is not None}
+    if supports and model["mode"] == "chat":
+        kept["supports"] = supports
     print(text(kept) + ("," if i + 1 < len(models) else ""))
 print("]}")

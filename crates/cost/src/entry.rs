@@ -2,6 +2,7 @@
 
 use bedplate_core::clock::Timestamp;
 use bedplate_core::usage::Unit;
+use bedplate_core::view::Takes;
 
 /// What can be priced of a model. The names are the members of a price in the list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -141,6 +142,9 @@ pub struct Entry {
     pub lifecycle: Option<String>,
     /// The day after which the model is gone, `2027-04-08`.
     pub eol_date: Option<String>,
+    /// What a request may hold; cache points of models of which the list says nothing, and of those that cache by
+    /// themselves, are refused ([`Entry::settle`]).
+    pub takes: Takes,
     /// The source charges cache writes as plain input when it lists no price for them.
     pub(crate) writes_as_input: bool,
     /// The list has a row of a commercial region that is not one of the default price's, or profiles of geographies
@@ -153,6 +157,13 @@ impl Entry {
     pub(crate) fn settle(&mut self) {
         self.long_context.sort_by_key(|l| l.above);
         self.writes_as_input = self.provider == "amazon";
+        // OpenAI's and xAI's models cache by themselves and refuse marks; of others some answer 400 and some pass over
+        // them, and a mark left out only costs a discount that nobody promised
+        let listed = !self.mode.is_empty();
+        let own = matches!(&*self.provider, "openai" | "xai");
+        if listed && (own || self.takes.cache_points.is_none()) {
+            self.takes.cache_points = Some(false);
+        }
     }
 
     /// Sets whether the list shows that the price varies between commercial regions.

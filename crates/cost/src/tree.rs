@@ -16,6 +16,7 @@ pub(crate) enum Tree<'a> {
     Null,
     /// A date as TOML writes it, without quotes.
     Date(Cow<'a, str>),
+    YesNo(bool),
     /// Nothing here takes it.
     Other(&'static str),
 }
@@ -38,6 +39,7 @@ impl<'a> Tree<'a> {
             Self::Table(_) => "a table",
             Self::Null => "null",
             Self::Date(_) => "a date",
+            Self::YesNo(_) => "true or false",
             Self::Other(kind) => kind,
         }
     }
@@ -61,7 +63,7 @@ fn json(raw: &RawValue) -> Result<Tree<'_>, String> {
             false => Cow::Borrowed(&text[1..text.len() - 1]),
         }),
         Some(b'n') => Tree::Null,
-        Some(b't' | b'f') => Tree::Other("true or false"),
+        Some(first @ (b't' | b'f')) => Tree::YesNo(*first == b't'),
         _ => Tree::Number(Cow::Borrowed(text)),
     })
 }
@@ -131,7 +133,7 @@ fn value(v: DeValue<'_>) -> Tree<'_> {
         DeValue::Integer(i) if i.radix() == 10 => Tree::Number(Cow::Owned(i.as_str().to_owned())),
         DeValue::Integer(_) => Tree::Other("a number that is not decimal"),
         DeValue::Float(f) => Tree::Number(Cow::Owned(f.as_str().to_owned())),
-        DeValue::Boolean(_) => Tree::Other("true or false"),
+        DeValue::Boolean(yes) => Tree::YesNo(yes),
         DeValue::Datetime(date) => Tree::Date(Cow::Owned(date.to_string())),
         DeValue::Array(items) => Tree::List(items.into_iter().map(|v| value(v.into_inner())).collect()),
         DeValue::Table(t) => table(t),

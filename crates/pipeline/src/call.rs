@@ -68,6 +68,11 @@ pub trait Native: Send + Sync {
     /// Whether a model reads such a body.
     fn fits(&self, model: &str) -> bool;
 
+    /// Whether a model is known to be of another family than the one that the body was written for.
+    fn is_foreign_to(&self, _model: &str) -> bool {
+        false
+    }
+
     /// An answer of ours in the words of the caller's dialect, as `operation` gives it: headers and a body, of a stream
     /// all of its frames. `None` where we cannot write one.
     fn answer(&self, text: &str) -> Option<(Headers, Content)>;

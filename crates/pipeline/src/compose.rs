@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bedplate_core::attribution::{Attribution, PromptUse, STAMPS};
 use bedplate_core::call::{CallId, Operation};
 use bedplate_core::refusal::{Code, Refusal};
-use bedplate_core::view::{Edits, Stamped};
+use bedplate_core::view::{Edits, Stamped, Takes};
 
 use crate::admit::Admitted;
 use crate::budget::Need;
@@ -121,7 +121,21 @@ async fn by_alias(admitted: Admitted, alias: Arc<Alias>, record: &mut Record) ->
 /// Aims at a target of an alias whose targets the key may call.
 async fn aim_at(admitted: &Admitted, target: &Target, record: &mut Record) -> Result<Aim, Refusal> {
     let (provider, tier) = (Arc::clone(&target.provider), target.tier.clone());
-    aim(admitted, provider, &target.model, tier, true, record).await
+    let mut aim = aim(admitted, provider, &target.model, tier, true, record).await?;
+    adapt(admitted, target, &mut aim, record);
+    Ok(aim)
+}
+
+/// Takes out of a request what the target refuses: applications name an alias and do not know what is called.
+fn adapt(admitted: &Admitted, target: &Target, aim: &mut Aim, record: &mut Record) {
+    let body = &admitted.call.body;
+    let prices = record.prices();
+    let listed = prices.entry(aim.priced(&prices)).map_or_else(Takes::default, |entry| entry.takes);
+    let refuses = target.takes.over(listed).refuses(body.is_foreign_to(&aim.model));
+    if !refuses.nothing() {
+        body.view().adapt(refuses, &mut aim.edits);
+        record.edited(&aim.edits);
+    }
 }
 
 impl Composed {

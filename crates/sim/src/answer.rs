@@ -10,6 +10,7 @@
 
 pub(crate) mod json_schema;
 mod passages;
+pub(crate) mod signature;
 mod tools;
 pub(crate) mod traits;
 

@@ -3,6 +3,7 @@
 use bedplate_core::clock::Tick;
 use serde_json::{Map, Value, json};
 
+use crate::answer::signature;
 use crate::answer::traits::{Traits, traits};
 use crate::answer::{Answer, Block, Stop, answer};
 use crate::cache::{Split, min_tokens};
@@ -116,6 +117,7 @@ fn run(
     let least = traits.cache_min_tokens.unwrap_or_else(|| min_tokens(target));
     let split = state.cache.meet(prompt, &key, least, state.clock.now());
     let mut answer = answer(prompt, traits.error_rate, most, seed);
+    signature::sign(&mut answer, &target.model.provider);
     if fault.is_some_and(|f| f.kind == FaultKind::MalformedJson) {
         spoil(&mut answer);
     }

@@ -9,5 +9,5 @@ pub mod refuse;
 pub mod usage;
 pub mod view;
 
-pub use family::Family;
+pub use family::{Family, maker};
 pub use path::Route;

@@ -128,6 +128,7 @@ impl<'a> Page<'a> {
             Some("integer") => "whole number",
             Some("number") => "number",
             Some("boolean") => "`true` or `false`",
+            Some("object") => "table",
             _ => "",
         }
         .to_owned()

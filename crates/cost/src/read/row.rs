@@ -1,5 +1,7 @@
 //! What stands about one model.
 
+use bedplate_core::view::Takes;
+
 use super::Read;
 use super::holes;
 use super::values::{Members, bad, items, picos, table, take, text, whole};
@@ -21,6 +23,7 @@ pub(super) fn listed(members: Members<'_>, place: &str, entry: &mut Entry) -> Re
             "geo" => entry.geo = Some(text(&tree, &at)?),
             "mode" => entry.mode = text(&tree, &at)?,
             "lifecycle" => lifecycle(tree, &at, entry)?,
+            "supports" => entry.takes = takes(tree, &at)?,
             _ if matches!(tree, Tree::Null) => {}
             _ if member(&name, tree, &at, entry)? => {}
             _ if name.starts_with("price") => return Err(bad(&at, "no such member")),
@@ -84,6 +87,21 @@ fn lifecycle(tree: Tree<'_>, place: &str, entry: &mut Entry) -> Read<()> {
         }
     }
     Ok(())
+}
+
+fn takes(tree: Tree<'_>, place: &str) -> Read<Takes> {
+    let mut takes = Takes::default();
+    for (name, tree) in table(tree, place)? {
+        let Tree::YesNo(yes) = tree else { continue };
+        match &*name {
+            "sampling_params" => takes.sampling = Some(yes),
+            "assistant_prefill" => takes.prefill = Some(yes),
+            "tools" => takes.tools = Some(yes),
+            "prompt_caching" => takes.cache_points = Some(yes),
+            _ => {}
+        }
+    }
+    Ok(takes)
 }
 
 fn long_context(tree: Tree<'_>, place: &str) -> Read<Vec<LongContext>> {

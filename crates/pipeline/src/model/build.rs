@@ -51,10 +51,7 @@ impl ModelConfig {
     pub(crate) fn build(&self, means: Means<'_>) -> Result<Alias, String> {
         let target = |config: &TargetConfig| self.target(config, means);
         let rung = |rung: &RungConfig| match rung {
-            RungConfig::Target(name) => {
-                let config = TargetConfig { target: name.clone(), weight: 1, tier: None };
-                Ok(Rung::Target(target(&config)?))
-            }
+            RungConfig::Target(config) => Ok(Rung::Target(target(config)?)),
             RungConfig::Cache(Stale::Stale) => Ok(Rung::Stale),
             RungConfig::Answer(text) => Ok(Rung::Answer(text.as_str().into())),
         };
@@ -85,6 +82,7 @@ impl ModelConfig {
             provider: Arc::clone(provider),
             model,
             weight: config.weight,
+            takes: config.takes,
             // what everybody gets need not be asked for
             tier: config.tier.as_deref().filter(|tier| *tier != "default").map(Arc::from),
         })

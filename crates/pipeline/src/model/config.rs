@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bedplate_core::setting::Span;
+use bedplate_core::view::Takes;
 use schemars::JsonSchema;
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -57,14 +58,16 @@ pub struct TargetConfig {
     pub weight: u32,
     /// The service tier to ask for where the caller asks for none: `flex`, `priority`, `reserved`.
     pub tier: Option<String>,
+    /// What its model takes of a request, where the embedded list does not say or is wrong.
+    pub takes: Takes,
 }
 
 /// What comes instead.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RungConfig {
-    /// Another model, usually a lighter one: `PROVIDER/MODEL`.
-    Target(String),
+    /// Another model, usually a lighter one: `PROVIDER/MODEL`, or as a table.
+    Target(TargetConfig),
     /// An earlier answer to the same question.
     Cache(Stale),
     /// This text.
@@ -121,11 +124,8 @@ impl ModelConfig {
             if let Some(said) = wrong_target(&target.target, providers) {
                 add(format!("targets.{n}"), said);
             }
-            if target.tier.as_deref().is_some_and(|tier| !TIERS.contains(&tier)) {
-                add(
-                    format!("targets.{n}.tier"),
-                    format!("there is no such service tier; there are {}", TIERS.join(", ")),
-                );
+            if let Some(said) = wrong_tier(target) {
+                add(format!("targets.{n}.tier"), said);
             }
         }
         let mut last = None;
@@ -136,8 +136,11 @@ impl ModelConfig {
             }
             match rung {
                 RungConfig::Target(target) => {
-                    if let Some(said) = wrong_target(target, providers) {
-                        add(place, said);
+                    if let Some(said) = wrong_target(&target.target, providers) {
+                        add(place.clone(), said);
+                    }
+                    if let Some(said) = wrong_tier(target) {
+                        add(format!("{place}.tier"), said);
                     }
                 }
                 RungConfig::Answer(text) if text.trim().is_empty() => {
@@ -177,6 +180,11 @@ impl ModelConfig {
 
 const TIERS: [&str; 4] = ["default", "flex", "priority", "reserved"];
 
+fn wrong_tier(target: &TargetConfig) -> Option<String> {
+    let unknown = target.tier.as_deref().is_some_and(|tier| !TIERS.contains(&tier));
+    unknown.then(|| format!("there is no such service tier; there are {}", TIERS.join(", ")))
+}
+
 fn wrong_target(target: &str, providers: &[&str]) -> Option<String> {
     let Some((provider, model)) = parts(target) else {
         return Some(format!(
@@ -208,6 +216,8 @@ struct Table {
     weight: u32,
     #[serde(default)]
     tier: Option<String>,
+    #[serde(default)]
+    takes: Takes,
 }
 
 fn one() -> u32 {
@@ -222,12 +232,13 @@ impl<'de> Visitor<'de> for TextOrTable {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<TargetConfig, E> {
-        Ok(TargetConfig { target: text.to_owned(), weight: one(), tier: None })
+        let (target, takes) = (text.to_owned(), Takes::default());
+        Ok(TargetConfig { target, weight: one(), tier: None, takes })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TargetConfig, A::Error> {
-        let Table { target, weight, tier } = Table::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(TargetConfig { target, weight, tier })
+        let Table { target, weight, tier, takes } = Table::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(TargetConfig { target, weight, tier, takes })
     }
 }
 
@@ -270,7 +281,12 @@ mod tests {
         .unwrap();
         assert_eq!(
             config.targets[0],
-            TargetConfig { target: "use1/us.amazon.nova-lite-v1:0".into(), weight: 1, tier: None }
+            TargetConfig {
+                target: "use1/us.amazon.nova-lite-v1:0".into(),
+                weight: 1,
+                tier: None,
+                takes: Takes::default()
+            }
         );
         assert_eq!((config.targets[1].weight, config.targets[1].tier.as_deref()), (3, Some("flex")));
         assert_eq!(config.fallback[1], RungConfig::Cache(Stale::Stale));

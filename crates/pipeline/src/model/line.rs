@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bedplate_core::clock::Tick;
+use bedplate_core::view::Takes;
 
 use crate::invoke::breaker::{Breaker, Pass};
 use crate::invoke::chances::Chances;
@@ -28,6 +29,8 @@ pub(crate) struct Target {
     pub(crate) model: Arc<str>,
     pub(crate) weight: u32,
     pub(crate) tier: Option<Arc<str>>,
+    /// What the configuration says of its model.
+    pub(crate) takes: Takes,
     pub(crate) breaker: Arc<Breaker>,
 }
 

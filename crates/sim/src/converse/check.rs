@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::answer::signature;
 use crate::catalogue::Target;
 use crate::errors::AwsError;
 
@@ -17,6 +18,7 @@ pub(super) fn rules(body: &Value, target: &Target) -> Result<(), AwsError> {
     model(body, target)?;
     let messages: Vec<&Value> = list(&body["messages"]).collect();
     turns(&messages)?;
+    earlier(&messages, target)?;
     media(&messages, target)?;
     tools(body, &messages, target)?;
     output(body)
@@ -41,6 +43,52 @@ fn model(body: &Value, target: &Target) -> Result<(), AwsError> {
     let sampling = ["temperature", "topP"].iter().find(|k| !body["inferenceConfig"][**k].is_null());
     if let Some(name) = sampling.filter(|_| target.model.supports.sampling_params == Some(false)) {
         return Err(no(format!("This model doesn't support the {name} field. Remove {name} and try again.")));
+    }
+    own_fields(&body["additionalModelRequestFields"], target)
+}
+
+/// Fields that only one provider's models know, and what draws lots.
+fn own_fields(fields: &Value, target: &Target) -> Result<(), AwsError> {
+    const OWN: [(&str, &str); 4] = [
+        ("thinking", "anthropic"),
+        ("anthropic_beta", "anthropic"),
+        ("reasoningConfig", "amazon"),
+        ("schemaVersion", "amazon"),
+    ];
+    let foreign =
+        |(name, provider): &&(&str, &str)| *provider != target.model.provider && !fields[*name].is_null();
+    if let Some((name, _)) = OWN.iter().find(foreign) {
+        return Err(no(format!(
+            "The model returned the following errors: Malformed input request: #: extraneous key [{name}] is not permitted, please reformat your input and try again."
+        )));
+    }
+    let lots = ["temperature", "top_p", "top_k"].iter().find(|k| !fields[**k].is_null());
+    match lots.filter(|_| target.model.supports.sampling_params == Some(false)) {
+        Some(name) => Err(no(format!(
+            "The model returned the following errors: `{name}` is not supported for this model."
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Reasoning of earlier turns goes to the family that made it, and the newest models begin their answers themselves.
+fn earlier(messages: &[&Value], target: &Target) -> Result<(), AwsError> {
+    let provider = &target.model.provider;
+    for (i, message) in messages.iter().enumerate() {
+        for (j, block) in list(&message["content"]).enumerate() {
+            let signature = block["reasoningContent"]["reasoningText"]["signature"].as_str();
+            if signature.is_some_and(|signature| !signature::is_of(signature, provider)) {
+                return Err(no(format!(
+                    "The model returned the following errors: messages.{i}.content.{j}: Invalid `signature` in `thinking` block"
+                )));
+            }
+        }
+    }
+    let prefilled = messages.last().is_some_and(|last| last["role"] == "assistant");
+    if prefilled && target.model.supports.assistant_prefill == Some(false) {
+        return Err(no(
+            "The model returned the following errors: This model does not support assistant message prefill. The conversation must end with a user message.",
+        ));
     }
     Ok(())
 }

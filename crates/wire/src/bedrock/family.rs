@@ -90,6 +90,16 @@ impl Family {
     }
 }
 
+/// Who made a model: `openai`; `None` when its id does not say.
+pub fn maker(model: &str) -> Option<&'static str> {
+    let id = base_id(model);
+    let start = match id.starts_with("amazon.") {
+        true => "amazon.",
+        false => STARTS.iter().find(|(start, _)| id.starts_with(start))?.0,
+    };
+    start.split('.').next()
+}
+
 /// The base model's id: without ARN, without geography.
 ///
 /// `arn:aws:bedrock:us-east-1:1:inference-profile/us.amazon.nova-lite-v1:0` → `amazon.nova-lite-v1:0`
@@ -124,6 +134,20 @@ mod tests {
             ("triage", Family::Unknown),
         ] {
             assert_eq!(Family::of(id), family, "{id}");
+        }
+    }
+
+    #[test]
+    fn makers_tell_models_of_one_form_apart() {
+        for (id, want) in [
+            ("us.anthropic.claude-opus-5", Some("anthropic")),
+            ("amazon.nova-lite-v1:0", Some("amazon")),
+            ("us.amazon.titan-text-express-v1", Some("amazon")),
+            ("qwen.qwen3-32b-v1:0", Some("qwen")),
+            ("zai.glm-5", Some("zai")),
+            ("arn:aws:bedrock:us-east-1:1:application-inference-profile/a1", None),
+        ] {
+            assert_eq!(maker(id), want, "{id}");
         }
     }
 }

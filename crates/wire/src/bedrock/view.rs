@@ -1,6 +1,8 @@
 //! What a request body asks for, read once; the body itself stays as it came.
 
+mod adapt;
 mod attached;
+mod blocks;
 mod limits;
 mod metadata;
 mod output;
@@ -9,7 +11,7 @@ use bedplate_core::call::Operation;
 use bedplate_core::content::Content;
 use bedplate_core::record::way_served;
 use bedplate_core::refusal::{Code, Refusal};
-use bedplate_core::view::{Attached, Edits, Stamped, View};
+use bedplate_core::view::{Attached, Edits, Refuses, Stamped, View};
 
 use bytes::Bytes;
 
@@ -156,6 +158,16 @@ impl View for Body {
 
     fn bound_output(&self, tokens: u64, edits: &mut Edits) -> bool {
         self.output.as_ref().is_some_and(|output| output.bound(tokens, edits))
+    }
+
+    fn adapt(&self, refuses: Refuses, edits: &mut Edits) {
+        // a native body goes to models that read it only
+        if !refuses.nothing()
+            && matches!(self.metadata, Metadata::Member(_))
+            && let Ok(text) = json::utf8(self.body.expose())
+        {
+            adapt::adapt(text, refuses, edits);
+        }
     }
 
     fn stamp(&self, ours: &[(&str, &str)], reserved: &str, edits: &mut Edits) -> Result<Stamped, Refusal> {

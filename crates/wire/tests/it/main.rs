@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod adapted;
 mod bodies;
 mod canonical;
 mod eventstream;

@@ -7,7 +7,7 @@ use bedplate_core::refusal::Refusal;
 use bedplate_core::view::{Edits, View};
 use bedplate_pipeline::Native;
 use bedplate_wire::bedrock::view::{self, Asked};
-use bedplate_wire::bedrock::{Family, cache, own};
+use bedplate_wire::bedrock::{Family, cache, maker, own};
 use bedplate_wire::sigv4::{BodyDigest, Hex64};
 use bytes::Bytes;
 
@@ -18,6 +18,7 @@ pub(super) struct Body {
     view: Box<dyn View>,
     operation: Operation,
     family: Family,
+    maker: Option<&'static str>,
 }
 
 impl Body {
@@ -32,7 +33,8 @@ impl Body {
             metadata: headers.get("x-amzn-bedrock-request-metadata").map(|v| &**v),
         };
         let view = view::read(&asked, &content)?;
-        Ok(Self { content, digest, view, operation: op, family })
+        let maker = maker(name);
+        Ok(Self { content, digest, view, operation: op, family, maker })
     }
 
     pub(super) fn digest_hex(&self) -> Hex64 {
@@ -61,6 +63,12 @@ impl Native for Body {
         let native =
             matches!(self.operation, Operation::InvokeModel | Operation::InvokeModelWithResponseStream);
         !native || Family::of(model) == self.family
+    }
+
+    fn is_foreign_to(&self, model: &str) -> bool {
+        let other = maker(model);
+        let known = self.maker.is_some() && other.is_some();
+        known && (other != self.maker || Family::of(model) != self.family)
     }
 
     fn answer(&self, text: &str) -> Option<(Headers, Content)> {

@@ -1,5 +1,7 @@
 //! Bounding an answer's length where the caller left it open.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
@@ -65,12 +67,19 @@ fn put(text: &str, start: usize, path: &[&'static str], what: &str, edits: &mut 
         // an empty body may be edited at the same place by others, who could not know of the comma
         None if picked.empty && start == 0 => false,
         None => {
-            let end = start + text.trim_ascii_end().len() - 1;
-            let comma = if picked.empty { "" } else { "," };
+            let inner = inside(text);
+            let cleared = picked.empty || edits.clears(&text.as_bytes()[inner.clone()], start + inner.start);
+            let (end, comma) = (start + inner.end, if cleared { "" } else { "," });
             edits.splice(end..end, Bytes::from(format!("{comma}\"{name}\":{value}")));
             true
         }
     }
+}
+
+/// What stands between the braces of an object.
+fn inside(object: &str) -> Range<usize> {
+    let open = object.find('{').map_or(0, |at| at + 1);
+    open..object.trim_ascii_end().len().saturating_sub(1).max(open)
 }
 
 #[cfg(test)]
