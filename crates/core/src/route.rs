@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Timestamp;
+
 /// How an alias stands.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AliasStand {
@@ -36,12 +38,32 @@ pub struct TargetStand {
 #[serde(rename_all = "snake_case")]
 pub enum RungStand {
     /// A lighter model.
-    Target { provider: Arc<str>, model: Arc<str>, breaker: Standing },
+    Target {
+        provider: Arc<str>,
+        model: Arc<str>,
+        breaker: Standing,
+        /// How it did when it was last asked while nothing failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exercised: Option<Exercised>,
+    },
     /// An earlier answer to the same question.
     Stale,
     /// A text.
     Answer(Arc<str>),
 }
+
+/// A request to a lighter model whose answer went to nobody.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Exercised {
+    pub at: Timestamp,
+    /// It answered.
+    pub well: bool,
+    /// What became of it, in words.
+    pub said: String,
+}
+
+/// The feature that such requests are recorded as.
+pub const FEATURE: &str = "bedplate:exercise";
 
 /// How a breaker stands.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]

@@ -21,7 +21,7 @@ pub struct Call {
     pub query: String,
     /// What goes upstream beside the body: content type, accept, `x-amzn-bedrock-*`.
     pub headers: Headers,
-    pub body: Box<dyn Native>,
+    pub body: Arc<dyn Native>,
     /// The key that was found by what the caller presented.
     pub key: Arc<Key>,
     /// The proof that the caller holds that key.

@@ -50,6 +50,8 @@ pub(crate) enum Because {
     NoRoom,
     /// A budget must hold the longest answer, and nobody knows how long that is.
     NoMaximum,
+    /// Nobody reads it.
+    Exercise,
 }
 
 /// Where a call goes that named an alias.
@@ -139,6 +141,16 @@ fn adapt(admitted: &Admitted, target: &Target, aim: &mut Aim, record: &mut Recor
 }
 
 impl Composed {
+    /// A call that goes to this target of its alias and to no other.
+    pub(crate) async fn at(
+        admitted: Admitted,
+        target: &Target,
+        record: &mut Record,
+    ) -> Result<Self, Refusal> {
+        let aim = aim_at(&admitted, target, record).await?;
+        Ok(Self { admitted, aim, way: None, most: 1, need: None, bound: None })
+    }
+
     /// How the call would go to a target of its alias.
     pub(crate) async fn aim_of(&self, target: &Target, record: &mut Record) -> Result<Aim, Refusal> {
         aim_at(&self.admitted, target, record).await
@@ -171,6 +183,7 @@ impl fmt::Display for Because {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoRoom => "a budget has room for no more",
+            Self::Exercise => "nobody reads it",
             Self::NoMaximum => "how long an answer of the model may be is not known",
         })
     }

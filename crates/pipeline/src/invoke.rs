@@ -4,6 +4,7 @@ pub(crate) mod breaker;
 pub(crate) mod chances;
 mod course;
 pub(crate) mod deadline;
+pub(crate) mod exercise;
 pub(crate) mod inflight;
 pub(crate) mod retries;
 mod told;

@@ -15,6 +15,8 @@ use crate::compose::routes::Routes;
 use crate::compose::{Composed, compose};
 use crate::guard::{Cleared, clear};
 use crate::invoke::deadline::{Timeouts, in_time, too_late};
+use crate::invoke::exercise::Exercise;
+use crate::invoke::inflight::detach;
 use crate::invoke::{Terms, invoke};
 use crate::reply::Reply;
 use crate::reserve::{NoRoom, reserve};
@@ -64,7 +66,11 @@ impl Pipeline {
             cache: &self.cache,
             cached: mark == Some(Mark::Miss),
         };
+        let exercise = Exercise::of(&cleared.0, &record, self.timeouts(&cleared.0), self.drain);
         let given = invoke(cleared, record, terms, fill, &mut stale).await;
+        if let Some(exercise) = exercise {
+            detach(exercise.run());
+        }
         answer(given, stale, mark)
     }
 

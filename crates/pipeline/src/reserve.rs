@@ -148,10 +148,11 @@ async fn need(composed: &Composed, strictest: Kind, record: &mut Record) -> (Nee
         std::iter::once(first).chain(others)
     };
     let view = call.body.view();
-    let open = view.max_tokens().is_none() && view.answers() == 1 && view.can_bound();
+    let said = view.max_tokens().or(composed.bound.map(|bound| bound.tokens));
+    let open = said.is_none() && view.answers() == 1 && view.can_bound();
     let most = |asked: Asked<'_>| prices.max_output_tokens(asked.priced);
     let must = open && all().any(|asked| most(asked).is_none());
-    let each = |asked| view.max_tokens().or(most(asked)).or(open.then_some(UNSAID));
+    let each = |asked| said.or(most(asked)).or(open.then_some(UNSAID));
     let longest = all().map(each).reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b))).flatten();
     let size = Size {
         bytes: call.body.content().len() as u64,

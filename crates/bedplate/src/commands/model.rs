@@ -52,8 +52,12 @@ fn page(stand: &AliasStand) -> String {
     }
     for rung in &stand.fallback {
         lines.push(match rung {
-            RungStand::Target { provider, model, breaker } => {
-                format!("  then     {provider}/{model}, a lighter model; its breaker is {}", breaker.said())
+            RungStand::Target { provider, model, breaker, exercised } => {
+                let last = exercised
+                    .as_ref()
+                    .map_or_else(String::new, |last| format!("; last exercised {}: {}", last.at, last.said));
+                let breaker = breaker.said();
+                format!("  then     {provider}/{model}, a lighter model; its breaker is {breaker}{last}")
             }
             RungStand::Stale => "  then     an earlier answer to the same question".to_owned(),
             RungStand::Answer(text) => format!("  then     `{text}`"),

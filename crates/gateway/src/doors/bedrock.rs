@@ -73,7 +73,7 @@ pub(crate) async fn read(
         path,
         query,
         headers,
-        body: Box::new(body),
+        body: Arc::new(body),
         key: Arc::clone(&key),
         evidence,
         tags,

@@ -11,6 +11,11 @@ impl Chances {
         Self(u64::from_be_bytes(id.span()))
     }
 
+    /// Others for the same call, so that what they decide does not hang together.
+    pub(crate) fn beside(id: CallId) -> Self {
+        Self(u64::from_be_bytes(id.span()).rotate_left(32) ^ 0x5851_f42d_4c95_7f2d)
+    }
+
     /// Any number, each as likely as another.
     pub(crate) fn next(&mut self) -> u32 {
         // splitmix64

@@ -45,6 +45,12 @@ pub struct Means<'a> {
     pub health: &'a Health,
 }
 
+/// The number that as many of all chances do not exceed.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+fn chance(percent: f64) -> u32 {
+    (percent / 100.0 * f64::from(u32::MAX)).round() as u32
+}
+
 impl ModelConfig {
     /// # Errors
     /// Names the target that cannot be.
@@ -67,6 +73,7 @@ impl ModelConfig {
                 total: own.total.map_or(base.total, |span| span.0),
             },
             attempts: self.attempts,
+            exercise: chance(self.exercise),
             retries: means.health.retries(&name),
             name,
         })
@@ -79,6 +86,7 @@ impl ModelConfig {
         let model: Arc<str> = model.into();
         Ok(Target {
             breaker: means.health.breaker(&provider.facts().name, &model, means.breaker),
+            exercises: means.health.exercises(&provider.facts().name, &model),
             provider: Arc::clone(provider),
             model,
             weight: config.weight,

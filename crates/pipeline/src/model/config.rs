@@ -29,6 +29,11 @@ pub struct ModelConfig {
     /// Requests to upstreams at most, for one call. One of them is left for each lighter model of `fallback`.
     #[serde(default = "attempts")]
     pub attempts: u32,
+    /// Percent of calls that are sent to a lighter model of `fallback`, too, once the caller has its answer: so that
+    /// it is known to work. Only small requests; recorded and paid for as the team's feature `bedplate:exercise`. 0 is
+    /// none; 0.1 is one in a thousand.
+    #[serde(default)]
+    pub exercise: f64,
 }
 
 fn attempts() -> u32 {
@@ -160,6 +165,12 @@ impl ModelConfig {
                 self.attempts
             );
             add("attempts".into(), said);
+        }
+        if !(0.0..=100.0).contains(&self.exercise) {
+            add("exercise".into(), format!("`{}` is not within 0 and 100 percent", self.exercise));
+        }
+        if self.exercise > 0.0 && lighter == 0 {
+            add("exercise".into(), "`fallback` has no lighter model that could be asked".into());
         }
         let total = self.timeout.total.map_or(base.total, |span| span.0);
         for (name, span) in [

@@ -9,6 +9,7 @@ use foldhash::fast::FixedState;
 use parking_lot::Mutex;
 
 use crate::invoke::breaker::{Breaker, BreakerConfig};
+use crate::invoke::exercise::Exercises;
 use crate::invoke::retries::Retries;
 
 /// The breakers of all targets, by provider and model, and the retry budgets of all aliases. What no configuration uses
@@ -17,6 +18,7 @@ use crate::invoke::retries::Retries;
 pub struct Health {
     breakers: Mutex<HashMap<Place, Weak<Breaker>, FixedState>>,
     retries: Mutex<HashMap<Arc<str>, Weak<Retries>, FixedState>>,
+    exercises: Mutex<HashMap<Place, Weak<Exercises>, FixedState>>,
 }
 
 /// Provider and model.
@@ -47,6 +49,19 @@ impl Health {
         let breaker = Breaker::new(terms);
         breakers.insert(key, Arc::downgrade(&breaker));
         breaker
+    }
+
+    /// What is known of a lighter model from requests that nobody waited for.
+    pub(crate) fn exercises(&self, provider: &Arc<str>, model: &Arc<str>) -> Arc<Exercises> {
+        let mut exercises = self.exercises.lock();
+        exercises.retain(|_, exercises| exercises.strong_count() > 0);
+        let key = (Arc::clone(provider), Arc::clone(model));
+        if let Some(kept) = exercises.get(&key).and_then(Weak::upgrade) {
+            return kept;
+        }
+        let new = Arc::<Exercises>::default();
+        exercises.insert(key, Arc::downgrade(&new));
+        new
     }
 
     /// The retry budget of an alias; that of bare model ids has no name.

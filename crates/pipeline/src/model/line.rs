@@ -8,6 +8,7 @@ use bedplate_core::view::Takes;
 use crate::invoke::breaker::{Breaker, Pass};
 use crate::invoke::chances::Chances;
 use crate::invoke::deadline::Timeouts;
+use crate::invoke::exercise::Exercises;
 use crate::invoke::retries::Retries;
 use crate::provider::Provider;
 
@@ -19,6 +20,8 @@ pub(crate) struct Alias {
     pub(crate) timeouts: Timeouts,
     /// Requests to upstreams at most.
     pub(crate) attempts: u32,
+    /// Calls that a lighter model is tried with, too: those whose chance is no larger.
+    pub(crate) exercise: u32,
     pub(crate) retries: Arc<Retries>,
 }
 
@@ -32,6 +35,7 @@ pub(crate) struct Target {
     /// What the configuration says of its model.
     pub(crate) takes: Takes,
     pub(crate) breaker: Arc<Breaker>,
+    pub(crate) exercises: Arc<Exercises>,
 }
 
 /// What comes when all targets fail.

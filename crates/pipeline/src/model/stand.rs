@@ -44,6 +44,7 @@ impl Alias {
                 provider: Arc::clone(&target.provider.facts().name),
                 model: Arc::clone(&target.model),
                 breaker: target.breaker.standing(now),
+                exercised: target.exercises.last(),
             },
             Rung::Stale => RungStand::Stale,
             Rung::Answer(text) => RungStand::Answer(Arc::clone(text)),

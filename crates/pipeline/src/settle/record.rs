@@ -173,6 +173,10 @@ impl Record {
         &self.books
     }
 
+    pub(crate) fn shared_books(&self) -> Arc<Books> {
+        Arc::clone(&self.books)
+    }
+
     /// The prices of the moment at which the call was admitted.
     pub(crate) fn prices(&self) -> PriceBook {
         let at = self.outcome.as_ref().map(|o| o.call.admitted_at);

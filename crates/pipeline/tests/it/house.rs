@@ -166,7 +166,7 @@ pub(crate) fn call_as(operation: Operation, change: impl FnOnce(&mut Key)) -> Ca
         path: "/model/us.amazon.nova-lite-v1%3A0/converse".into(),
         query: String::new(),
         headers: Headers::default(),
-        body: Box::new(Plain(Content::from_static(b"{\"messages\":[]}"))),
+        body: Arc::new(Plain(Content::from_static(b"{\"messages\":[]}"))),
         key: Arc::new(key),
         evidence: Box::new(Proven),
         tags: Tags::default(),

@@ -2,6 +2,7 @@
 
 mod chance;
 mod deadline;
+mod exercise;
 mod money;
 mod steps;
 

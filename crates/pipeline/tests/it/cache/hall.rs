@@ -257,7 +257,7 @@ pub(crate) fn converse() -> Call {
 
 pub(crate) fn asks(op: Operation, body: &str) -> Call {
     let mut call = call_as(op, |_| {});
-    call.body = Box::new(Plain(Content::new(Bytes::from(body.to_owned()))));
+    call.body = Arc::new(Plain(Content::new(Bytes::from(body.to_owned()))));
     call
 }
 

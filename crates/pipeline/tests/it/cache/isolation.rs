@@ -58,7 +58,7 @@ impl Identity {
             key.features = names(MAY_NAME[self.rights.1]);
         });
         call.name = MODELS[self.model].to_owned();
-        call.body = Box::new(Plain(Content::new(PROMPTS[self.prompt].into())));
+        call.body = Arc::new(Plain(Content::new(PROMPTS[self.prompt].into())));
         call
     }
 

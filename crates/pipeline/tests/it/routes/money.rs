@@ -136,7 +136,7 @@ async fn a_body_is_looked_through_only_where_a_hard_budget_concerns_the_call() {
         let bed = Bed::with(ONE, RetryConfig::default(), &providers, Some(&budgets));
         let looked = Arc::new(AtomicU64::new(0));
         let body = Counted(Plain(Content::from_static(b"{\"messages\":[]}")), Arc::clone(&looked));
-        let call = Call { name: "triage".to_owned(), body: Box::new(body), ..call(Operation::Converse) };
+        let call = Call { name: "triage".to_owned(), body: Arc::new(body), ..call(Operation::Converse) };
         assert_eq!(bed.send(call).await.unwrap().status, 200);
         assert_eq!(looked.load(Ordering::Relaxed), looks, "{budgets}");
         let settled = bed.house.settled().await;
