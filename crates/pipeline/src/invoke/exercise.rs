@@ -217,7 +217,11 @@ async fn go(
         Ok(Answer { body: AnswerBody::Stream(flow), status, request_id, timings, .. }) => {
             record.attempt_answered(status, request_id, None, timings);
             let mut flow = Outflow::new(flow, attempting, record);
-            while std::future::poll_fn(|cx| flow.poll_next(cx)).await.is_some() {}
+            while let Some(piece) = std::future::poll_fn(|cx| flow.poll_next(cx)).await {
+                if let Err(refusal) = piece {
+                    busy.went(at, false, format!("{}: {}", refusal.code, refusal.code.summary()));
+                }
+            }
         }
         Ok(whole) => drop(record.finish_whole(&attempting, whole, None)),
         Err(failed) => {

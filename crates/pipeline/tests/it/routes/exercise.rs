@@ -84,6 +84,16 @@ async fn streams_are_read_to_their_end_and_one_is_under_way_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_that_breaks_did_not_go_well() {
+    let stream = Script::Stream { gap: Duration::from_secs(1), pieces: 3, ends: Ends::Broken };
+    let (bed, _) = bed(100.0, stream, None);
+    bed.read_within(Operation::ConverseStream, None).await;
+    assert_eq!(exercises(&bed).await[0].call.ending, Ending::Cut);
+    let last = last(&bed).unwrap();
+    assert!(!last.well && last.said.starts_with("BP4006"), "{last:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn few_calls_are_copied_and_none_by_default() {
     let (few, rung) = bed(10.0, whole(200), None);
     for _ in 0..1_000 {
