@@ -46,6 +46,7 @@ pub(crate) struct Settings {
     pub(crate) model: Vec<ModelConfig>,
     pub(crate) retry: RetryConfig,
     pub(crate) breaker: BreakerConfig,
+    pub(crate) pace: PaceConfig,
     pub(crate) timeout: TimeoutConfig,
     pub(crate) drain: DrainConfig,
     pub(crate) operations: OperationsConfig,

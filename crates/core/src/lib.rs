@@ -31,6 +31,7 @@ pub mod ids;
 pub mod key;
 pub mod money;
 pub mod notice;
+pub mod pace;
 pub mod ports;
 pub mod principal;
 pub mod record;

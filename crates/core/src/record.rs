@@ -221,6 +221,9 @@ fn is_zero(n: &u64) -> bool {
 pub struct Timings {
     /// Until the request's body had been read.
     pub body_read: Option<u64>,
+    /// How long it waited for room at a target, all waits together; `None` when it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<u64>,
     /// Until the call was admitted, composed and cleared.
     pub cleared: Option<u64>,
     /// Until the first bytes of the answer went to the caller.

@@ -149,6 +149,8 @@ codes! {
     NoUpstreamCredentials = 4007, Invoke, Internal;
     /// the upstream answered with an error of its own
     UpstreamError = 4008, Invoke, Upstream;
+    /// no target has room for the call, and none would in time
+    NoRoom = 4009, Invoke, Upstream;
     /// a fault in bedplate itself
     Bug = 9001, Settle, Internal;
 }

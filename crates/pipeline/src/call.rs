@@ -6,6 +6,7 @@ use bedplate_core::cache::{Canonical, Wish};
 use bedplate_core::call::{Headers, Operation};
 use bedplate_core::content::Content;
 use bedplate_core::key::Key;
+use bedplate_core::pace::Class;
 use bedplate_core::refusal::Refusal;
 use bedplate_core::view::{Edits, View};
 use tokio::time::Instant;
@@ -38,6 +39,8 @@ pub struct Tags {
     pub user: Option<String>,
     /// `x-bedplate-chain`: groups the calls of one prompt chain or agent run.
     pub chain: Option<String>,
+    /// `x-bedplate-priority`.
+    pub class: Option<Class>,
     /// `x-bedplate-cache`.
     pub cache: Option<Wish>,
     /// `x-bedplate-deadline`: when the caller has no use for an answer any more.

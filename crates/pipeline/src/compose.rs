@@ -18,6 +18,7 @@ use crate::call::Call;
 use crate::invoke::breaker::Pass;
 use crate::invoke::chances::Chances;
 use crate::model::{Alias, Target, Tried};
+use crate::pace::{Lane, Lanes, Want};
 use crate::provider::{Lead, Provider};
 use crate::settle::record::Record;
 use routes::Routes;
@@ -72,6 +73,8 @@ pub(crate) struct Aim {
     /// is known.
     pub(crate) lead: Lead,
     pub(crate) model: Arc<str>,
+    /// Where it waits for room; `None` where nothing bounds it.
+    pub(crate) lane: Option<Arc<Lane>>,
     /// The service tier that is asked for, where the caller asks for none.
     pub(crate) tier: Option<Arc<str>>,
     pub(crate) edits: Edits,
@@ -91,7 +94,9 @@ pub(crate) async fn compose(
         return by_alias(admitted, alias, record).await;
     }
     let provider = routes.provider(call.operation, &call.name)?;
-    let aim = aim(&admitted, provider, &call.name, None, false, record).await?;
+    let lanes = routes.lanes(&provider).map(Arc::clone);
+    let mut aim = aim(&admitted, provider, &call.name, None, false, record).await?;
+    aim.lane = lanes.and_then(|lanes| lanes.of(&aim.model, false));
     // a job that may have been started is not started twice
     let once = admitted.call.operation == Operation::StartAsyncInvoke;
     let most = if once { 1 } else { routes.bare().attempts };
@@ -108,7 +113,8 @@ async fn by_alias(admitted: Admitted, alias: Arc<Alias>, record: &mut Record) ->
     }
     let mut chances = Chances::of(record.id());
     let fits = |model: &str| call.body.fits(model);
-    let (at, pass) = match alias.choose(Tried::default(), fits, record.tick(), &mut chances) {
+    let want = alias.targets.first().map_or_else(Want::default, |first| want(&admitted, &first.model, record));
+    let (at, pass) = match alias.choose(Tried::default(), fits, want, record.tick(), &mut chances) {
         Some((at, pass)) => (at, Some(pass)),
         None => (alias.heaviest().unwrap_or(0), None),
     };
@@ -120,10 +126,28 @@ async fn by_alias(admitted: Admitted, alias: Arc<Alias>, record: &mut Record) ->
     Ok(Composed { admitted, aim, way, most, need: None, bound: None })
 }
 
+/// What a request needs of the quota of a model: its prompt, as far as can be guessed, and the longest answer.
+pub(crate) fn want(admitted: &Admitted, model: &Arc<str>, record: &Record) -> Want {
+    let (call, view) = (&admitted.call, admitted.call.body.view());
+    let class = call.tags.class.unwrap_or_default();
+    if !call.operation.metered() {
+        return Want { tokens: 0, class };
+    }
+    let prompt = record.books().estimates.of(model, call.body.content().len() as u64).tokens;
+    // without a bound AWS reserves what the model may write at most
+    let longest = || record.prices().max_output_tokens(model).unwrap_or(UNSAID);
+    let output = view.max_tokens().or_else(|| record.bounded()).unwrap_or_else(longest);
+    Want { tokens: prompt.saturating_add(output.saturating_mul(view.answers())), class }
+}
+
+/// What is reserved for an answer of a model whose longest nobody knows.
+const UNSAID: u64 = 8_192;
+
 /// Aims at a target of an alias whose targets the key may call.
 async fn aim_at(admitted: &Admitted, target: &Target, record: &mut Record) -> Result<Aim, Refusal> {
     let (provider, tier) = (Arc::clone(&target.provider), target.tier.clone());
     let mut aim = aim(admitted, provider, &target.model, tier, true, record).await?;
+    aim.lane = target.lanes.of(&aim.model, true);
     adapt(admitted, target, &mut aim, record);
     Ok(aim)
 }
@@ -213,7 +237,7 @@ async fn aim(
     }
     let tier = tier.filter(|tier| ask_for(tier, &admitted.call, &mut edits));
     record.composed(&edits, prompt);
-    Ok(Aim { provider, target, lead, model, tier, edits })
+    Ok(Aim { provider, target, lead, model, lane: None, tier, edits })
 }
 
 /// Asks for a service tier, where the caller asks for no way to be served.

@@ -23,6 +23,7 @@ use crate::invoke::deadline::{Deadlines, Timeouts};
 use crate::invoke::inflight::{Attempting, InFlight};
 use crate::invoke::retries::Retries;
 use crate::invoke::trouble::Trouble;
+use crate::pace::Permit;
 use crate::pipeline::{Drain, Refused};
 use crate::provider::{Answer, Ask};
 use crate::settle::record::Record;
@@ -80,6 +81,14 @@ pub(crate) async fn invoke(
         }
     }
     loop {
+        if !course.room(&mut record).await {
+            match course.next(Trouble::FULL, stale, &mut record).await {
+                Next::Ask => continue,
+                Next::Kept(kept) => return Ok(Given::Kept(kept, record)),
+                Next::Told(told) => return Ok(Given::Told(told, record)),
+                Next::End => return course.end(record),
+            }
+        }
         let attempting = course.attempting(&record);
         let attempt = course.attempt(&attempting);
         let (result, attempting, back) = InFlight::new(attempt, attempting, record).await;
@@ -138,7 +147,13 @@ fn ask(composed: &mut Composed, last: bool, attempting: &Attempting) -> Ask {
     }
 }
 
-fn attempting(composed: &Composed, record: &Record, deadlines: Deadlines, drain: Drain) -> Attempting {
+fn attempting(
+    composed: &Composed,
+    record: &Record,
+    deadlines: Deadlines,
+    drain: Drain,
+    permit: Option<Permit>,
+) -> Attempting {
     let (call, aim) = (&composed.admitted.call, &composed.aim);
     Attempting {
         provider: aim.provider.facts().clone(),
@@ -152,6 +167,7 @@ fn attempting(composed: &Composed, record: &Record, deadlines: Deadlines, drain:
         sent: Arc::default(),
         deadlines,
         drain,
+        permit,
     }
 }
 

@@ -20,6 +20,7 @@ mod estimate;
 mod guard;
 mod invoke;
 mod model;
+mod pace;
 mod pipeline;
 mod provider;
 mod reply;
@@ -39,6 +40,7 @@ pub use model::health::{Health, TargetStanding};
 pub use model::{
     AliasTimeouts, Means, ModelConfig, ModelProblem, RetryConfig, RungConfig, Stale, TargetConfig,
 };
+pub use pace::{LimitConfig, Pace, PaceConfig, QuotaConfig, QuotaSource};
 pub use pipeline::{Drain, Pipeline, Refused};
 pub use provider::{
     Answer, AnswerBody, Ask, Billed, Broke, Failed, Flow, Heard, Lead, Leading, Metered, Piece, Provider,

@@ -18,6 +18,7 @@ use bedplate_core::usage::Usage;
 use bytes::Bytes;
 
 use crate::invoke::deadline::Deadlines;
+use crate::pace::QuotaConfig;
 
 /// Something that answers calls: Bedrock in one region and account.
 pub trait Provider: Send + Sync {
@@ -108,6 +109,8 @@ pub struct ProviderFacts {
     pub account: Arc<str>,
     /// Whether calls get `requestMetadata` with the call id and what they are counted on.
     pub stamps: bool,
+    /// What AWS allows there, as configured.
+    pub quota: Option<Arc<QuotaConfig>>,
 }
 
 /// One request to a provider.

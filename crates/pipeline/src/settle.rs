@@ -14,6 +14,7 @@ use bedplate_cost::PriceBook;
 
 use crate::budget::Purses;
 use crate::estimate::Estimates;
+use crate::pace::Pace;
 
 /// Where records go, and what they are priced by.
 pub struct Books {
@@ -23,6 +24,8 @@ pub struct Books {
     pub prices: Arc<PriceBook>,
     /// What calls may spend; `None` where nothing is budgeted.
     pub purses: Option<Arc<Purses>>,
+    /// Where calls wait for room.
+    pub pace: Arc<Pace>,
     /// What prompts probably have in tokens, by what this process has seen.
     pub estimates: Arc<Estimates>,
     /// How long admission waits for room in the ledger's queue.

@@ -95,6 +95,7 @@ impl Config {
                 region: self.region.as_str().into(),
                 account: self.account.as_str().into(),
                 stamps: self.request_metadata,
+                quota: self.quota.clone().map(Arc::new),
             },
             clock: Arc::clone(clock),
             runtime: host(&runtime)?,

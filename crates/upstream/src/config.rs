@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bedplate_core::setting::SecretRef;
+use bedplate_pipeline::QuotaConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,9 @@ pub struct Config {
     /// Stamp `requestMetadata` with the call id and what the call is counted on.
     #[serde(default = "yes")]
     pub request_metadata: bool,
+    /// What AWS allows this account in this region; calls wait here for room instead of being throttled there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<QuotaConfig>,
     /// The most connections kept open to each host.
     #[serde(default = "connections")]
     pub connections: usize,
@@ -73,6 +77,7 @@ impl Config {
             tenant: Vec::new(),
             bearer: None,
             request_metadata: true,
+            quota: None,
             connections: connections(),
             ca_file: None,
             proxy: None,

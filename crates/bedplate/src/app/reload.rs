@@ -18,7 +18,7 @@ use bedplate_core::route::Standing;
 use bedplate_gateway::tls::{Certificates, TlsError};
 use bedplate_gateway::{Gateway, Snapshot};
 use bedplate_pipeline::{
-    Books, Estimates, Health, Means, Pipeline, Provider, Routes, Single, TargetStanding,
+    Books, Estimates, Health, Means, Pace, Pipeline, Provider, Routes, Single, TargetStanding,
 };
 use bedplate_store::Journal;
 use bedplate_telemetry::metrics::BreakerReading;
@@ -43,6 +43,7 @@ pub(super) struct Reload {
     cache: Single,
     open: Arc<AtomicU64>,
     estimates: Arc<Estimates>,
+    pace: Arc<Pace>,
     health: Health,
     /// What was there at the start, which some sections stay with.
     started: (Settings, Prints),
@@ -100,6 +101,7 @@ impl Reload {
             budgets,
             cache,
         } = parts;
+        let pace = Pace::new(Arc::clone(&clock));
         let status = Status::new(certificates.is_some(), clock.now());
         let in_file = prints.has(&source.project.config());
         let seen = Seen { tried: prints.clone(), last: prints.clone(), in_file };
@@ -114,6 +116,7 @@ impl Reload {
             cache,
             open: Arc::default(),
             estimates: Arc::default(),
+            pace,
             health: Health::default(),
             started: (settings.clone(), prints.clone()),
             status,
@@ -121,6 +124,7 @@ impl Reload {
             turn: Mutex::new(seen),
         };
         let compiled = reload.compile(&settings, &prints, true).await?;
+        reload.pace.configure(&settings.pace);
         reload.providers.take(compiled.providers);
         reload.budgets.configure(compiled.budgets);
         Ok((reload, compiled.snapshot))
@@ -152,6 +156,8 @@ impl Reload {
         (seen.tried, seen.last) = (prints.clone(), prints.clone());
         match self.examine(settings.map_err(|e| e.said), &prints, seen.in_file, all).await {
             Ok((settings, compiled)) => {
+                self.pace.configure(&settings.pace);
+                compiled.snapshot.pipeline.routes.put_in_force();
                 gateway.snapshot.store(Arc::new(compiled.snapshot));
                 self.providers.take(compiled.providers);
                 self.budgets.configure(compiled.budgets);
@@ -197,6 +203,7 @@ impl Reload {
             open: Arc::clone(&self.open),
             purses: Some(Arc::clone(&self.budgets.purses)),
             estimates: Arc::clone(&self.estimates),
+            pace: Arc::clone(&self.pace),
             nobody: Arc::from(""),
         };
         let allowed = settings.operations.build()?;
@@ -207,6 +214,8 @@ impl Reload {
             timeouts: settings.timeout.build(),
             breaker: settings.breaker,
             health: &self.health,
+            pace: &self.pace,
+            adaptive: settings.pace.adaptive,
         };
         let routes = Routes::with(settings.retry, &settings.model, means)?;
         let pipeline = Pipeline {

@@ -53,6 +53,7 @@ pages! {
     BrokenAnswer = "BP4006",
     NoUpstreamCredentials = "BP4007",
     UpstreamError = "BP4008",
+    NoRoom = "BP4009",
     Bug = "BP9001",
 }
 

@@ -88,6 +88,9 @@ impl Settings {
         if let Some(said) = self.retry.problem() {
             found.add(&["retry.attempts"], said);
         }
+        for (member, said) in self.pace.problems() {
+            found.add(&[&format!("pace.{member}")], said);
+        }
         for (member, said) in self.breaker.problems() {
             found.add(&[&format!("breaker.{member}")], said);
         }
@@ -130,6 +133,9 @@ impl Settings {
             if !account.is_empty() && (account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit())) {
                 let said = format!("`[[provider]] account` of `{name}`: `{account}` is not twelve digits");
                 found.add(&[&key("account")], said);
+            }
+            for (member, said) in provider.quota.iter().flat_map(QuotaConfig::problems) {
+                found.add(&[&key(&format!("quota.{member}"))], format!("`[[provider]] quota` of `{name}`: {said}"));
             }
             if provider.proxy.as_ref().is_some_and(|url| url.contains('@')) {
                 let said = format!(

@@ -97,6 +97,7 @@ fn tags(parts: &Parts) -> Result<Tags, Refusal> {
         feature: tag("x-bedplate-feature")?,
         user: tag("x-bedplate-user")?,
         chain: tag("x-bedplate-chain")?,
+        class: class(parts)?,
         cache: wish(parts)?,
         until: None,
         trace: parts.headers.get("traceparent").and_then(|v| v.to_str().ok()).and_then(traceparent),
@@ -132,6 +133,14 @@ fn length(text: &str) -> Option<Duration> {
         false => text.parse().ok().map(|Span(length)| length),
     };
     length.filter(|length| !length.is_zero())
+}
+
+/// Which calls go first, as the caller says.
+fn class(parts: &Parts) -> Result<Option<Class>, Refusal> {
+    let Some(value) = parts.headers.get("x-bedplate-priority") else { return Ok(None) };
+    let class = value.to_str().ok().and_then(|text| text.parse().ok());
+    let wrong = "the header `x-bedplate-priority` takes `interactive`, `batch` or `background`";
+    class.map(Some).ok_or_else(|| Refusal::new(Code::BadValue, wrong))
 }
 
 /// What the caller wishes of the cache.

@@ -13,11 +13,14 @@ use foldhash::fast::FixedState;
 use crate::admit::names_a_model;
 use crate::invoke::retries::Retries;
 use crate::model::{Alias, Means, ModelConfig, RetryConfig};
+use crate::pace::{Lanes, Pace};
 use crate::provider::Provider;
 
 /// The providers, in the order of configuration, and the aliases. The first provider serves bare model ids.
 pub struct Routes {
     providers: Vec<Arc<dyn Provider>>,
+    /// Of each provider.
+    lanes: Vec<Arc<Lanes>>,
     aliases: HashMap<Arc<str>, Arc<Alias>, FixedState>,
     bare: Bare,
 }
@@ -31,9 +34,10 @@ pub(crate) struct Bare {
 
 impl Routes {
     /// Routes without an alias.
-    pub fn new(providers: Vec<Arc<dyn Provider>>) -> Self {
+    pub fn new(providers: Vec<Arc<dyn Provider>>, pace: &Arc<Pace>) -> Self {
         let bare = Bare { attempts: RetryConfig::default().attempts, retries: Arc::default() };
-        Self { providers, aliases: HashMap::default(), bare }
+        let lanes = providers.iter().map(|p| Arc::new(Lanes::new(pace, p.facts(), false))).collect();
+        Self { providers, lanes, aliases: HashMap::default(), bare }
     }
 
     /// Routes with aliases.
@@ -47,7 +51,8 @@ impl Routes {
             aliases.insert(Arc::clone(&alias.name), alias);
         }
         let bare = Bare { attempts: retry.attempts, retries: means.health.retries(&"".into()) };
-        Ok(Self { providers: means.providers.to_vec(), aliases, bare })
+        let lanes = means.providers.iter().map(|p| means.lanes(p.facts())).collect();
+        Ok(Self { providers: means.providers.to_vec(), lanes, aliases, bare })
     }
 
     /// The alias of that name, when the operation goes by models.
@@ -74,6 +79,17 @@ impl Routes {
     pub fn read_as<'a>(&'a self, op: Operation, name: &'a str) -> &'a str {
         let first = self.alias(op, name).and_then(|alias| alias.targets.first());
         first.map_or(name, |target| &*target.model)
+    }
+
+    /// From now on what waits and is under way goes by this configuration.
+    pub fn put_in_force(&self) {
+        self.lanes.iter().for_each(|lanes| lanes.put_in_force());
+    }
+
+    /// Where calls of a provider wait for room.
+    pub(crate) fn lanes(&self, provider: &Arc<dyn Provider>) -> Option<&Arc<Lanes>> {
+        let at = self.providers.iter().position(|one| Arc::ptr_eq(one, provider))?;
+        self.lanes.get(at)
     }
 
     pub fn providers(&self) -> &[Arc<dyn Provider>] {
@@ -163,9 +179,10 @@ mod tests {
     fn routes(list: &[(&str, &str, &str)]) -> Routes {
         let provider = |(name, region, account): &(&str, &str, &str)| {
             let (name, region, account) = ((*name).into(), (*region).into(), (*account).into());
-            Arc::new(Named(ProviderFacts { name, region, account, stamps: true })) as Arc<dyn Provider>
+            Arc::new(Named(ProviderFacts { name, region, account, stamps: true, quota: None })) as Arc<dyn Provider>
         };
-        Routes::new(list.iter().map(provider).collect())
+        let pace = Pace::new(Arc::new(bedplate_testkit::ManualClock::at("2026-11-22T12:00:00Z")));
+        Routes::new(list.iter().map(provider).collect(), &pace)
     }
 
     fn chosen(routes: &Routes, op: Operation, name: &str) -> Result<String, Code> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bedplate_core::BoxFuture;
 use bedplate_core::record::Degraded;
-use bedplate_core::refusal::Code;
+use bedplate_core::refusal::{Code, Refusal, Retry};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::breaker::{Pass, Verdict};
@@ -20,8 +20,9 @@ use super::retries::{Retries, backoff};
 use super::trouble::Trouble;
 use super::{Given, Terms, Told, ask, attempting, refusal};
 use crate::cache::{Fill, Filling, Kept};
-use crate::compose::Composed;
+use crate::compose::{Composed, want};
 use crate::model::{Alias, Rung, Target, Tried};
+use crate::pace::{Lane, NoRoom, Permit, Want};
 use crate::pipeline::Refused;
 use crate::provider::{Answer, Failed};
 use crate::reserve::reserve_another;
@@ -51,6 +52,7 @@ pub(super) struct Course<'a> {
     over: bool,
     /// The target is one of the fallback.
     lighter: bool,
+    permit: Option<Permit>,
     last: Option<Last>,
 }
 
@@ -58,6 +60,8 @@ pub(super) struct Course<'a> {
 enum Last {
     Told(Told),
     Failed(Failed),
+    /// Nobody was asked: there was no room.
+    Full(NoRoom),
 }
 
 /// What happens next.
@@ -103,6 +107,7 @@ impl<'a> Course<'a> {
             billed: false,
             over: false,
             lighter: false,
+            permit: None,
             last: None,
         }
     }
@@ -119,9 +124,77 @@ impl<'a> Course<'a> {
         self.made < self.composed.most || way.is_some_and(|way| self.rungs < way.alias.fallback.len())
     }
 
-    pub(super) fn attempting(&self, record: &Record) -> Attempting {
+    /// Takes room for the next request: at the target that is aimed at, else at another of the alias, now or after a
+    /// wait. `false` when there is none anywhere.
+    pub(super) async fn room(&mut self, record: &mut Record) -> bool {
+        let Some(lane) = self.composed.aim.lane.clone() else { return true };
+        let want = want(&self.composed.admitted, &self.composed.aim.model, record);
+        match lane.take_now(want, record.tick()) {
+            Some(permit) => self.permit = Some(permit),
+            None => return self.wait_for_room(lane, want, record).await,
+        }
+        true
+    }
+
+    /// Waits at the targets that may be asked, whichever has room first.
+    async fn wait_for_room(&mut self, lane: Arc<Lane>, want: Want, record: &mut Record) -> bool {
+        let began = record.tick();
+        let pace = Arc::clone(&record.books().pace);
+        let left = self.left();
+        // what stands in for the targets does not make the caller wait as well
+        let patience = if self.rungs > 0 { Duration::ZERO } else { pace.patience(want.class).min(left) };
+        let mut lanes = vec![lane];
+        let others = self.others(&mut lanes);
+        let clock = Arc::clone(&record.books().clock);
+        let chances = &mut self.chances;
+        let may = |at: usize| match at.checked_sub(1) {
+            None => Some(None),
+            Some(other) => {
+                let (_, target) = others.get(other)?;
+                target.breaker.pass(clock.tick(), chances.next()).map(Some)
+            }
+        };
+        let found = pace.room(&lanes, want, now() + patience, || clock.tick(), may).await;
+        record.queued(began);
+        match found {
+            Ok((0, permit, _)) => {
+                self.permit = Some(permit);
+                true
+            }
+            Ok((at, permit, pass)) => {
+                let Some((place, target)) = others.get(at - 1) else { return false };
+                self.tried.add(*place);
+                let turned = self.turn_to(target, pass, record).await;
+                self.permit = turned.then_some(permit);
+                turned
+            }
+            Err(no_room) => {
+                self.last = Some(Last::Full(no_room));
+                false
+            }
+        }
+    }
+
+    /// Other targets that may be asked in this round; their lanes are added in the same order.
+    fn others(&self, lanes: &mut Vec<Arc<Lane>>) -> Vec<(usize, Target)> {
+        let Some(way) = self.composed.way.as_ref().filter(|_| self.rungs == 0) else { return Vec::new() };
+        let body = &self.composed.admitted.call.body;
+        let mut others = Vec::new();
+        for at in way.alias.untried(self.tried, |model| body.fits(model)) {
+            if let Some(target) = way.alias.targets.get(at)
+                && target.weight > 0
+                && let Some(lane) = target.lanes.of(&target.model, true)
+            {
+                lanes.push(lane);
+                others.push((at, target.clone()));
+            }
+        }
+        others
+    }
+
+    pub(super) fn attempting(&mut self, record: &Record) -> Attempting {
         let deadlines = Deadlines::starting_now(&self.terms.timeouts.after(now() - self.began));
-        attempting(&self.composed, record, deadlines, self.terms.drain)
+        attempting(&self.composed, record, deadlines, self.terms.drain, self.permit.take())
     }
 
     pub(super) fn attempt(&mut self, attempting: &Attempting) -> BoxFuture<'static, Result<Answer, Failed>> {
@@ -230,6 +303,7 @@ impl<'a> Course<'a> {
     pub(super) fn end(self, record: Record) -> Result<Given, Refused> {
         match self.last {
             Some(Last::Told(told)) => Ok(Given::Told(told, record)),
+            Some(Last::Full(no_room)) => Err(Refused::new(full(no_room), record)),
             Some(Last::Failed(failed)) => Err(Refused::new(refusal(failed.code, failed.cause), record)),
             None => {
                 let refusal = refusal(Code::Unreachable, "nobody was asked".into());
@@ -241,7 +315,7 @@ impl<'a> Course<'a> {
     fn step(&mut self, trouble: Trouble, record: &Record) -> Option<Step> {
         let left = self.left();
         let asks = !self.over && left > Duration::ZERO;
-        if asks && self.rungs == 0 && self.made < self.of_targets() {
+        if asks && !trouble.full && self.rungs == 0 && self.made < self.of_targets() {
             let step = match self.composed.way.is_some() {
                 true => self.other(trouble, left, record),
                 false => self.again(trouble, left).map(Step::Again),
@@ -300,7 +374,8 @@ impl<'a> Course<'a> {
     fn choose(&mut self, alias: &Alias, record: &Record) -> Option<(usize, Pass)> {
         let body = &self.composed.admitted.call.body;
         let fits = |model: &str| body.fits(model);
-        let (at, pass) = alias.choose(self.tried, fits, record.tick(), &mut self.chances)?;
+        let want = want(&self.composed.admitted, &self.composed.aim.model, record);
+        let (at, pass) = alias.choose(self.tried, fits, want, record.tick(), &mut self.chances)?;
         self.tried.add(at);
         Some((at, pass))
     }
@@ -393,3 +468,14 @@ impl<'a> Course<'a> {
         self.composed.way.as_ref().map_or(self.terms.retries, |way| &way.alias.retries)
     }
 }
+
+fn full(no_room: NoRoom) -> Refusal {
+    let NoRoom { shed, lacks, after } = no_room;
+    let after = after.clamp(SOONEST, LATEST);
+    let (shed, lacks) = (shed.name(), lacks.name());
+    Refusal::of(Code::NoRoom).retry(Retry::After(after)).because(format_args!("{shed}: no {lacks} left"))
+}
+
+/// When a caller may try again who got no room.
+const SOONEST: Duration = Duration::from_millis(100);
+const LATEST: Duration = Duration::from_secs(60);

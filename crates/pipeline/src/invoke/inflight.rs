@@ -16,6 +16,7 @@ use bedplate_core::record::Ending;
 
 use crate::estimate::Estimate;
 use crate::invoke::deadline::{Deadlines, now};
+use crate::pace::Permit;
 use crate::pipeline::Drain;
 use crate::provider::{Answer, AnswerBody, Failed, Flow, Lead, ProviderFacts};
 use crate::settle::record::Record;
@@ -36,6 +37,8 @@ pub(crate) struct Attempting {
     pub(crate) sent: Arc<AtomicBool>,
     pub(crate) deadlines: Deadlines,
     pub(crate) drain: Drain,
+    /// Room at its target; `None` where nothing bounds it.
+    pub(crate) permit: Option<Permit>,
 }
 
 type Attempt = BoxFuture<'static, Result<Answer, Failed>>;

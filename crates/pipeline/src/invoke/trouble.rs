@@ -17,6 +17,8 @@ pub(crate) struct Trouble {
     pub(crate) again: bool,
     /// A quota was full: whoever asks elsewhere at once carries the storm there.
     pub(crate) throttled: bool,
+    /// There is no room at any target of the alias.
+    pub(crate) full: bool,
     /// It took the upstream long.
     pub(crate) slow: bool,
     /// How long the upstream would have us wait.
@@ -26,7 +28,9 @@ pub(crate) struct Trouble {
 impl Trouble {
     /// The breaker of the target is open: it was not asked.
     pub(crate) const OPEN: Self =
-        Self { verdict: Verdict::Unknown, again: false, throttled: false, slow: false, hint: None };
+        Self { verdict: Verdict::Unknown, again: false, throttled: false, full: false, slow: false, hint: None };
+    /// There is no room at any target: none was asked.
+    pub(crate) const FULL: Self = Self { full: true, ..Self::OPEN };
     const ILL: Self = Self { verdict: Verdict::Ill, again: true, ..Self::OPEN };
 
     /// `None` for what goes to the caller: an answer, and what is wrong with the call itself.

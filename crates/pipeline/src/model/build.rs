@@ -10,7 +10,8 @@ use super::health::Health;
 use super::line::{Alias, Rung, Target};
 use crate::invoke::breaker::BreakerConfig;
 use crate::invoke::deadline::Timeouts;
-use crate::provider::Provider;
+use crate::pace::{Lanes, Pace};
+use crate::provider::{Provider, ProviderFacts};
 
 /// `[retry]`: calls that name a model of Bedrock and no alias.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +44,16 @@ pub struct Means<'a> {
     pub timeouts: Timeouts,
     pub breaker: BreakerConfig,
     pub health: &'a Health,
+    pub pace: &'a Arc<Pace>,
+    /// Whether it is learned how many calls at a time targets can bear.
+    pub adaptive: bool,
+}
+
+impl Means<'_> {
+    /// The lanes of a provider.
+    pub(crate) fn lanes(&self, facts: &ProviderFacts) -> Arc<Lanes> {
+        Arc::new(Lanes::new(self.pace, facts, self.adaptive))
+    }
 }
 
 /// The number that as many of all chances do not exceed.
@@ -87,6 +98,7 @@ impl ModelConfig {
         Ok(Target {
             breaker: means.health.breaker(&provider.facts().name, &model, means.breaker),
             exercises: means.health.exercises(&provider.facts().name, &model),
+            lanes: means.lanes(provider.facts()),
             provider: Arc::clone(provider),
             model,
             weight: config.weight,

@@ -10,6 +10,7 @@ use crate::invoke::chances::Chances;
 use crate::invoke::deadline::Timeouts;
 use crate::invoke::exercise::Exercises;
 use crate::invoke::retries::Retries;
+use crate::pace::{Lanes, Want};
 use crate::provider::Provider;
 
 /// One alias of a configuration. Breakers and retries outlive it.
@@ -36,6 +37,8 @@ pub(crate) struct Target {
     pub(crate) takes: Takes,
     pub(crate) breaker: Arc<Breaker>,
     pub(crate) exercises: Arc<Exercises>,
+    /// Where its calls wait for room.
+    pub(crate) lanes: Arc<Lanes>,
 }
 
 /// What comes when all targets fail.
@@ -62,6 +65,14 @@ impl Tried {
     }
 }
 
+impl Target {
+    /// Whether a request would go at once.
+    pub(crate) fn has_room(&self, want: Want, now: Tick) -> bool {
+        let lane = self.lanes.of(&self.model, true);
+        lane.is_none_or(|lane| lane.has_room(want.tokens, want.class, now))
+    }
+}
+
 impl Alias {
     /// Every target, those of the fallback last.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Target> {
@@ -72,23 +83,38 @@ impl Alias {
         self.targets.iter().chain(rungs)
     }
 
-    /// A target that may be asked now and was not tried: by weight; one without weight when no other is left.
+    /// A target that may be asked now and was not tried: by weight among those that have room; one without weight when
+    /// no other is left.
     pub(crate) fn choose(
         &self,
         tried: Tried,
         fits: impl Fn(&str) -> bool,
+        want: Want,
         now: Tick,
         chances: &mut Chances,
     ) -> Option<(usize, Pass)> {
         let left = |at: &usize| !tried.has(*at) && fits(&self.targets[*at].model);
         let mut left: Vec<usize> = (0..self.targets.len()).filter(left).collect();
-        while !left.is_empty() {
-            let at = left.swap_remove(self.pick(&left, chances.next()));
-            if let Some(pass) = self.targets[at].breaker.pass(now, chances.next()) {
-                return Some((at, pass));
+        // one that is alone is asked for room when its turn comes
+        let mut full = Vec::new();
+        if left.len() > 1 {
+            let room = |at: &usize| self.targets[*at].has_room(want, now);
+            (left, full) = left.into_iter().partition(room);
+        }
+        for mut some in [left, full] {
+            while !some.is_empty() {
+                let at = some.swap_remove(self.pick(&some, chances.next()));
+                if let Some(pass) = self.targets[at].breaker.pass(now, chances.next()) {
+                    return Some((at, pass));
+                }
             }
         }
         None
+    }
+
+    /// Targets that were not tried, in order.
+    pub(crate) fn untried(&self, tried: Tried, fits: impl Fn(&str) -> bool) -> Vec<usize> {
+        (0..self.targets.len()).filter(|at| !tried.has(*at) && fits(&self.targets[*at].model)).collect()
     }
 
     /// The target of most weight: asked when none may be, for somebody has to.

@@ -4,6 +4,7 @@ mod cached;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bedplate_core::attribution::PromptUse;
 use bedplate_core::budget::{Blocked, Charge};
@@ -22,6 +23,7 @@ use crate::budget::{Hold, Spent};
 use crate::call::Tags;
 use crate::invoke::Told;
 use crate::invoke::inflight::Attempting;
+use crate::pace::Went;
 use crate::provider::{Answer, AnswerBody, Failed, Metered};
 use crate::settle::used::Used;
 use crate::settle::{Admission, Books};
@@ -272,6 +274,13 @@ impl Record {
         self.answered = Some(Answering { status, request_id, error, timings });
     }
 
+    /// The call waited for room.
+    pub(crate) fn queued(&mut self, began: Tick) {
+        let waited = micros(self.tick().since(began));
+        self.waited += waited;
+        self.write(|call| *call.timings.queued.get_or_insert(0) += waited);
+    }
+
     pub(crate) fn attempt_failed(&mut self, attempting: &Attempting, failed: &Failed) {
         self.attempt_answered(0, failed.request_id.clone(), None, failed.timings);
         let used = if failed.sent { Used::unheard(attempting) } else { Used::nothing() };
@@ -361,6 +370,11 @@ impl Record {
             error: None,
             timings: AttemptTimings::default(),
         });
+        let heard = answered.status != 0 || !attempting.sent.load(Ordering::Relaxed);
+        if let Some(permit) = &attempting.permit {
+            let went = went(answered.status, code, &answered.timings);
+            permit.settle(went, heard.then_some(&used.usage), self.tick());
+        }
         let prices = self.prices();
         let (cost, price_basis) = used.price(attempting, &prices);
         let Used { usage, basis, tier, model, .. } = used;
@@ -442,6 +456,17 @@ impl Drop for Record {
             }
             self.settle();
         }
+    }
+}
+
+/// What an attempt says about how much its target can bear.
+fn went(status: u16, code: Option<Code>, timings: &AttemptTimings) -> Went {
+    match (status, code) {
+        (200, None) => Went::Well(timings.first_token.map(Duration::from_micros)),
+        (429, _) => Went::Throttled,
+        (408 | 500.., _) => Went::Ill,
+        (0, Some(Code::FirstTokenTimeout | Code::IdleTimeout | Code::TotalTimeout | Code::BrokenAnswer)) => Went::Ill,
+        _ => Went::Unknown,
     }
 }
 

@@ -95,10 +95,11 @@ impl House {
             open: Arc::new(AtomicU64::new(0)),
             purses: None,
             estimates: Arc::default(),
+            pace: Pace::new(Arc::new(clock.clone())),
             nobody: Arc::from(""),
         });
         let pipeline = Arc::new(Pipeline {
-            routes: Arc::new(Routes::new(vec![provider])),
+            routes: Arc::new(Routes::new(vec![provider], &books.pace)),
             allowed: vec![],
             timeouts: Timeouts {
                 connect: Duration::from_secs(2),
@@ -132,7 +133,7 @@ impl House {
 }
 
 pub(crate) fn facts() -> ProviderFacts {
-    ProviderFacts { name: "use1".into(), region: "us-east-1".into(), account: "".into(), stamps: true }
+    ProviderFacts { name: "use1".into(), region: "us-east-1".into(), account: "".into(), stamps: true, quota: None }
 }
 
 pub(crate) fn call(operation: Operation) -> Call {

@@ -79,7 +79,9 @@ fn shape(code: Code) -> (&'static str, u16, Option<&'static str>) {
         Code::UnknownModel => ("ValidationException", 400, Some("The provided model identifier is invalid.")),
         // SDKs do not retry the first, and do retry the second
         Code::BudgetSpent | Code::BudgetUnpriced => ("ServiceQuotaExceededException", 400, None),
-        Code::Overloaded | Code::BudgetHeld | Code::SoftBudgetSpent => ("ThrottlingException", 429, None),
+        Code::Overloaded | Code::BudgetHeld | Code::SoftBudgetSpent | Code::NoRoom => {
+            ("ThrottlingException", 429, None)
+        }
         Code::BudgetUnreachable
         | Code::LedgerUnavailable
         | Code::ConnectTimeout
@@ -100,7 +102,7 @@ fn exception_name(code: Code, operation: Operation) -> &'static str {
             _ => "modelStreamErrorException",
         },
         Code::BrokenAnswer | Code::UpstreamError => "modelStreamErrorException",
-        Code::Overloaded | Code::BudgetHeld | Code::SoftBudgetSpent => "throttlingException",
+        Code::Overloaded | Code::BudgetHeld | Code::SoftBudgetSpent | Code::NoRoom => "throttlingException",
         Code::BudgetUnreachable
         | Code::LedgerUnavailable
         | Code::ConnectTimeout

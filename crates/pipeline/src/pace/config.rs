@@ -1,0 +1,145 @@
+//! `[pace]`, and `quota` of `[[provider]]`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bedplate_core::setting::Span;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `[pace]`: how calls wait for room at a target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PaceConfig {
+    /// How long an interactive call waits at most; `0s` turns it away at once.
+    pub interactive: Span,
+    /// How long a batch call waits.
+    pub batch: Span,
+    /// How long a background call waits.
+    pub background: Span,
+    /// As many calls wait for one target as this; then background calls are turned away first.
+    pub queue: usize,
+    /// Percent of each quota that background calls leave free for better ones; batch calls leave half of it.
+    pub keep: u8,
+    /// Learn how many calls at a time the targets of aliases can bear.
+    pub adaptive: bool,
+}
+
+impl Default for PaceConfig {
+    fn default() -> Self {
+        Self {
+            interactive: Span::secs(10),
+            batch: Span::secs(30),
+            background: Span::secs(60),
+            queue: 1_000,
+            keep: 10,
+            adaptive: true,
+        }
+    }
+}
+
+impl PaceConfig {
+    /// Everything that is wrong, each with its member.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut wrong = Vec::new();
+        if self.keep > 90 {
+            wrong.push(("keep", format!("`[pace] keep`: `{}` is not within 0 and 90 percent", self.keep)));
+        }
+        wrong
+    }
+
+    pub(super) fn waits(&self) -> [Duration; 3] {
+        [self.interactive.0, self.batch.0, self.background.0]
+    }
+}
+
+/// `quota = { from = "config", rpm = 500, tpm = 400000 }`: what AWS allows this account in this region, for each model.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaConfig {
+    pub from: QuotaSource,
+    /// Requests a minute of each model that has no limit of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpm: Option<u64>,
+    /// Tokens a minute of each model that has no limit of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tpm: Option<u64>,
+    /// Calls at a time to each model that has no limit of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// Limits of single models and inference profiles, by their ids. What is not said there is that of all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, LimitConfig>,
+    /// Learn from throttles and waiting calls what AWS really lets through: others may share the quota, and it may be
+    /// more than is written here. `false` never goes beyond.
+    #[serde(default = "yes")]
+    pub learn: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Where limits come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum QuotaSource {
+    /// What is written here.
+    Config,
+}
+
+/// Limits of one model or inference profile.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitConfig {
+    /// Requests a minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rpm: Option<u64>,
+    /// Tokens a minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tpm: Option<u64>,
+    /// Calls at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// How many tokens of the quota one token of output uses; default: 5 of Claude 3.7 and later, 1 of all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub burndown: Option<u64>,
+}
+
+impl QuotaConfig {
+    /// Everything that is wrong, each with its member.
+    pub fn problems(&self) -> Vec<(String, String)> {
+        let mut wrong = Vec::new();
+        let mut look = |place: &str, limit: &LimitConfig| {
+            let numbers = [
+                ("rpm", limit.rpm),
+                ("tpm", limit.tpm),
+                ("concurrency", limit.concurrency.map(u64::from)),
+                ("burndown", limit.burndown),
+            ];
+            for (name, _) in numbers.into_iter().filter(|(_, n)| *n == Some(0)) {
+                wrong.push((format!("{place}{name}"), format!("`{name}` is 0: nothing could be called")));
+            }
+        };
+        look("", &self.all());
+        for (model, limit) in &self.models {
+            look(&format!("models.{model}."), limit);
+        }
+        wrong
+    }
+
+    pub(super) fn of(&self, model: &str) -> LimitConfig {
+        let all = self.all();
+        let own = self.models.get(model).copied().unwrap_or_default();
+        LimitConfig {
+            rpm: own.rpm.or(all.rpm),
+            tpm: own.tpm.or(all.tpm),
+            concurrency: own.concurrency.or(all.concurrency),
+            burndown: own.burndown,
+        }
+    }
+
+    fn all(&self) -> LimitConfig {
+        LimitConfig { rpm: self.rpm, tpm: self.tpm, concurrency: self.concurrency, burndown: None }
+    }
+}

@@ -1,0 +1,205 @@
+//! A place where calls wait for room: a model at a provider, with its quota and its slots.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bedplate_core::clock::Tick;
+use bedplate_core::pace::{Class, Lacks, LaneStand, Shed};
+use bedplate_core::usage::Usage;
+use parking_lot::Mutex;
+
+use super::Common;
+use super::queue::{Queue, Turn, Waiter};
+use super::quota::{Lack, Quota, QuotaTerms};
+use super::slots::{Slots, Went};
+use super::wait::Want;
+
+/// What a lane is bounded by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct LaneTerms {
+    pub(crate) quota: Option<QuotaTerms>,
+    /// Calls at a time.
+    pub(crate) slots: Option<u32>,
+    /// Whether it is learned how many calls at a time it can bear.
+    pub(crate) adaptive: bool,
+}
+
+/// Shared by all calls of the process.
+pub(crate) struct Lane {
+    place: Arc<str>,
+    name: Arc<str>,
+    common: Arc<Common>,
+    state: Mutex<State>,
+}
+
+struct State {
+    quota: Option<Quota>,
+    slots: Slots,
+    queue: Queue,
+    passed: [u64; 3],
+    shed: [[u64; 4]; 3],
+    throttled: u64,
+    used_at: Tick,
+}
+
+/// Room for one request. Dropped without being settled, the request never went.
+pub(crate) struct Permit {
+    lane: Arc<Lane>,
+    reserved: u64,
+    burndown: u64,
+    began: Tick,
+    open: AtomicBool,
+}
+
+impl Lane {
+    pub(super) fn new(place: Arc<str>, name: Arc<str>, terms: LaneTerms, common: Arc<Common>, now: Tick) -> Arc<Self> {
+        let state = State {
+            quota: terms.quota.map(|terms| Quota::new(terms, now)),
+            slots: Slots::new(terms.slots, terms.adaptive),
+            queue: Queue::default(),
+            passed: [0; 3],
+            shed: [[0; 4]; 3],
+            throttled: 0,
+            used_at: now,
+        };
+        Arc::new(Self { place, name, common, state: Mutex::new(state) })
+    }
+
+    /// From now on it goes by these terms; what it knows stays.
+    pub(super) fn set(&self, terms: LaneTerms, now: Tick) {
+        let mut state = self.state.lock();
+        state.slots.set(terms.slots, terms.adaptive);
+        match (&mut state.quota, terms.quota) {
+            (Some(quota), Some(terms)) => quota.set(terms),
+            (quota, terms) => *quota = terms.map(|terms| Quota::new(terms, now)),
+        }
+        state.queue.wake();
+    }
+
+    /// Room for a request of so many tokens, unless somebody's turn comes before.
+    pub(super) fn take(self: &Arc<Self>, tokens: u64, turn: Turn, now: Tick) -> Result<Permit, Lack> {
+        let (share, keep) = (self.common.share(), self.common.keep(turn.class));
+        let mut state = self.state.lock();
+        let before = state.queue.before(turn);
+        let state = &mut *state;
+        if let Some(quota) = &mut state.quota {
+            quota.room(tokens, before.1, share, keep, now)?;
+        }
+        if before.0 > 0 || !state.slots.room(share, keep) {
+            return Err(Lack { lacks: Lacks::Slots, after: state.slots.after(before.0, share) });
+        }
+        if let Some(quota) = &mut state.quota {
+            quota.take(tokens);
+        }
+        state.slots.take();
+        state.passed[turn.class.index()] += 1;
+        state.used_at = now;
+        let burndown = state.quota.as_ref().map_or(1, |quota| quota.terms().burndown);
+        let open = AtomicBool::new(true);
+        Ok(Permit { lane: Arc::clone(self), reserved: tokens, burndown, began: now, open })
+    }
+
+    /// Room for a request that does not wait.
+    pub(crate) fn take_now(self: &Arc<Self>, want: Want, now: Tick) -> Option<Permit> {
+        self.take(want.tokens, Turn::last(want.class), now).ok()
+    }
+
+    /// Whether a request of this class would get room now.
+    pub(crate) fn has_room(&self, tokens: u64, class: Class, now: Tick) -> bool {
+        let (share, keep) = (self.common.share(), self.common.keep(class));
+        let mut state = self.state.lock();
+        let before = state.queue.before(Turn::last(class));
+        before.0 == 0
+            && state.slots.room(share, keep)
+            && state.quota.as_mut().is_none_or(|quota| quota.room(tokens, 0, share, keep, now).is_ok())
+    }
+
+    /// Lets a call wait here.
+    pub(super) fn join(&self, waiter: &Arc<Waiter>) -> bool {
+        self.state.lock().queue.join(waiter, self.common.queue())
+    }
+
+    /// Whoever leaves the queue lets the next one look.
+    pub(super) fn leave(&self, turn: Turn) {
+        let mut state = self.state.lock();
+        state.queue.leave(turn);
+        state.queue.wake();
+    }
+
+    pub(super) fn shed(&self, class: Class, why: Shed) {
+        self.state.lock().shed[class.index()][why as usize] += 1;
+    }
+
+    pub(super) fn idle_for(&self, now: Tick) -> Duration {
+        let state = self.state.lock();
+        if state.slots.used() > 0 || !state.queue.is_empty() { Duration::ZERO } else { now.since(state.used_at) }
+    }
+
+    pub(super) fn stand(&self, now: Tick) -> LaneStand {
+        let share = self.common.share();
+        let mut state = self.state.lock();
+        let (requests, tokens) = state.quota.as_mut().map_or((None, None), |quota| quota.stands(share, now));
+        LaneStand {
+            place: Arc::clone(&self.place),
+            name: Arc::clone(&self.name),
+            requests,
+            tokens,
+            learned: state.quota.as_ref().and_then(Quota::learned),
+            under_way: state.slots.used(),
+            slots: state.slots.bound(share, 0.0),
+            waiting: state.queue.lengths(),
+            passed: state.passed,
+            shed: state.shed,
+            throttled: state.throttled,
+        }
+    }
+
+    fn give_back(&self, permit: &Permit, went: Went, used: Option<u64>, now: Tick) {
+        let share = self.common.share();
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        if let Some(quota) = &mut state.quota {
+            if let Some(used) = used {
+                quota.settle(permit.reserved, used);
+            }
+            if went == Went::Throttled {
+                quota.throttled(permit.began, share, now);
+            }
+        }
+        state.throttled += u64::from(went == Went::Throttled);
+        // a quota that is known says itself what a throttle means
+        let went = if went == Went::Throttled && state.quota.is_some() { Went::Unknown } else { went };
+        state.slots.give_back(permit.began, went, now);
+        state.queue.wake();
+    }
+}
+
+impl Permit {
+    /// The request ended; `used` is what it used, `None` when nobody knows: then it is taken for what was reserved.
+    pub(crate) fn settle(&self, went: Went, used: Option<&Usage>, now: Tick) {
+        if self.open.swap(false, Ordering::AcqRel) {
+            let used = used.map(|usage| quota_tokens(usage, self.burndown));
+            self.lane.give_back(self, went, used, now);
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if self.open.swap(false, Ordering::AcqRel) {
+            let mut state = self.lane.state.lock();
+            if let Some(quota) = &mut state.quota {
+                quota.untake(self.reserved);
+            }
+            state.slots.untake();
+            state.queue.wake();
+        }
+    }
+}
+
+/// What a call used of a quota of tokens: cache reads are free.
+fn quota_tokens(usage: &Usage, burndown: u64) -> u64 {
+    let prompt = usage.prompt().saturating_sub(usage.cache_read);
+    prompt.saturating_add(usage.output.saturating_mul(burndown))
+}

@@ -1,0 +1,138 @@
+//! The lanes of a provider: which models have one, and by what they are bounded.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bedplate_cost::named;
+use foldhash::fast::FixedState;
+
+use super::config::{LimitConfig, QuotaConfig};
+use super::lane::{Lane, LaneTerms};
+use super::quota::QuotaTerms;
+use super::Pace;
+use crate::provider::ProviderFacts;
+
+/// Whose quota it is, and of which model.
+pub(super) type Key = (Arc<str>, Arc<str>);
+pub(super) type All = HashMap<Key, Arc<Lane>, FixedState>;
+
+/// Names that nobody vouches for must not grow the table.
+const MOST: usize = 1_000;
+/// A lane that was not used for so long may be forgotten: every quota is whole again.
+const IDLE: Duration = Duration::from_secs(600);
+
+/// The lanes of one provider of a configuration.
+pub(crate) struct Lanes {
+    pace: Arc<Pace>,
+    /// AWS counts by account and region.
+    place: Arc<str>,
+    quota: Option<Arc<QuotaConfig>>,
+    adaptive: bool,
+}
+
+impl Lanes {
+    pub(crate) fn new(pace: &Arc<Pace>, facts: &ProviderFacts, adaptive: bool) -> Self {
+        let place = match &*facts.account {
+            "" => Arc::clone(&facts.name),
+            account => format!("{account}/{}", facts.region).into(),
+        };
+        Self { pace: Arc::clone(pace), place, quota: facts.quota.clone(), adaptive }
+    }
+
+    /// Lanes that are there already go by this configuration from now on.
+    pub(crate) fn put_in_force(&self) {
+        let now = self.pace.clock.tick();
+        for ((place, model), lane) in self.pace.lanes.load().iter() {
+            if *place == self.place {
+                lane.set(self.terms(model), now);
+            }
+        }
+    }
+
+    /// The lane of a model or profile, if anything bounds it; `listed` when a target of an alias names it.
+    pub(crate) fn of(&self, model: &Arc<str>, listed: bool) -> Option<Arc<Lane>> {
+        if self.quota.is_none() && !(listed && self.adaptive) {
+            return None;
+        }
+        let id = named(model).map_or_else(|| Arc::clone(model), Arc::from);
+        let key = (Arc::clone(&self.place), id);
+        if let Some(lane) = self.pace.lanes.load().get(&key) {
+            return Some(Arc::clone(lane));
+        }
+        let terms = self.terms(&key.1);
+        let bounded = terms.adaptive || terms.slots.is_some() || terms.quota.is_some();
+        bounded.then(|| self.pace.lane(key, terms)).flatten()
+    }
+
+    pub(crate) fn pace(&self) -> &Arc<Pace> {
+        &self.pace
+    }
+
+    fn terms(&self, model: &str) -> LaneTerms {
+        let limit = self.quota.as_ref().map_or_else(LimitConfig::default, |quota| quota.of(model));
+        let limits = limit.rpm.is_some() || limit.tpm.is_some();
+        LaneTerms {
+            quota: limits.then(|| QuotaTerms {
+                rpm: limit.rpm,
+                tpm: limit.tpm,
+                burndown: limit.burndown.unwrap_or_else(|| burndown(model)),
+                learns: self.quota.as_ref().is_none_or(|quota| quota.learn),
+            }),
+            slots: limit.concurrency,
+            adaptive: self.adaptive,
+        }
+    }
+}
+
+impl Pace {
+    fn lane(&self, key: Key, terms: LaneTerms) -> Option<Arc<Lane>> {
+        let now = self.clock.tick();
+        let (place, name) = key.clone();
+        let lane = Lane::new(place, name, terms, Arc::clone(&self.common), now);
+        self.lanes.rcu(|lanes| {
+            if lanes.contains_key(&key) {
+                return Arc::clone(lanes);
+            }
+            let mut lanes = All::clone(lanes);
+            if lanes.len() >= MOST {
+                lanes.retain(|_, lane| lane.idle_for(now) < IDLE);
+            }
+            if lanes.len() < MOST {
+                lanes.insert(key.clone(), Arc::clone(&lane));
+            }
+            Arc::new(lanes)
+        });
+        self.lanes.load().get(&key).map(Arc::clone)
+    }
+}
+
+/// How many tokens of its quota a token of output uses, where configuration does not say: 5 of Claude 3.7 and later, 1
+/// of all others (AWS user guide, quotas-token-burndown).
+fn burndown(model: &str) -> u64 {
+    const BEFORE: [&str; 7] = ["3-5-", "3-haiku", "3-opus", "3-sonnet", "instant", "v1", "v2"];
+    let claude = model.split_once("anthropic.claude-").map(|(_, rest)| rest);
+    match claude {
+        Some(rest) if !BEFORE.iter().any(|old| rest.starts_with(old)) => 5,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claude_from_3_7_on_burns_five() {
+        for (model, burns) in [
+            ("anthropic.claude-3-haiku-20240307-v1:0", 1),
+            ("us.anthropic.claude-3-5-sonnet-20241022-v2:0", 1),
+            ("us.anthropic.claude-3-7-sonnet-20250219-v1:0", 5),
+            ("global.anthropic.claude-sonnet-4-5-20250929-v1:0", 5),
+            ("anthropic.claude-opus-5", 5),
+            ("us.amazon.nova-lite-v1:0", 1),
+        ] {
+            assert_eq!(burndown(model), burns, "{model}");
+        }
+    }
+}

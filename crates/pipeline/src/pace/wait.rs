@@ -1,0 +1,122 @@
+//! Waiting for room: at one lane, or at whichever of several has it first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bedplate_core::clock::Tick;
+use bedplate_core::pace::{Class, Lacks, Shed};
+use tokio::time::{Instant, timeout_at};
+
+use super::lane::{Lane, Permit};
+use super::queue::{Turn, Waiter};
+use super::quota::Lack;
+use super::Pace;
+use crate::invoke::deadline::now;
+
+/// What a request needs.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Want {
+    pub(crate) tokens: u64,
+    pub(crate) class: Class,
+}
+
+/// A request that got no room.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct NoRoom {
+    pub(crate) shed: Shed,
+    pub(crate) lacks: Lacks,
+    /// When there may be.
+    pub(crate) after: Duration,
+}
+
+/// A call in queues. Dropped, it leaves them.
+struct Waiting<'a> {
+    waiter: Arc<Waiter>,
+    lanes: &'a [Arc<Lane>],
+}
+
+/// A call whose lanes have room looks again at least so often: what changes the room, a reload say, need not tell.
+const LOOK: Duration = Duration::from_secs(1);
+const SOONEST: Duration = Duration::from_millis(1);
+
+impl Pace {
+    /// Room at one of the lanes, now or before `until`; whose place in `lanes` comes with it. `may` says whether a lane
+    /// may be asked at all, at that moment.
+    pub(crate) async fn room<T>(
+        &self,
+        lanes: &[Arc<Lane>],
+        want: Want,
+        until: Instant,
+        tick: impl Fn() -> Tick,
+        mut may: impl FnMut(usize) -> Option<T>,
+    ) -> Result<(usize, Permit, T), NoRoom> {
+        let mut look = |turn: Turn| look(lanes, want.tokens, turn, tick(), &mut may);
+        let mut lack = match look(Turn::last(want.class)) {
+            Ok(found) => return Ok(found),
+            Err(lack) => lack,
+        };
+        let shed = |shed: Shed, lack: Lack| {
+            if let Some(lane) = lanes.first() {
+                lane.shed(want.class, shed);
+            }
+            NoRoom { shed, lacks: lack.lacks, after: lack.after }
+        };
+        if now() + lack.after > until {
+            let why = if now() >= until { Shed::Waited } else { Shed::Late };
+            return Err(shed(why, lack));
+        }
+        let turn = Turn { class: want.class, number: self.number() };
+        let waiting = Waiting { waiter: Waiter::new(turn, want.tokens), lanes };
+        if lanes.iter().filter(|lane| lane.join(&waiting.waiter)).count() == 0 {
+            return Err(shed(Shed::Full, lack));
+        }
+        loop {
+            match look(turn) {
+                Ok(found) => return Ok(found),
+                Err(lacking) => lack = lacking,
+            }
+            if waiting.waiter.displaced() {
+                return Err(shed(Shed::Displaced, lack));
+            }
+            if now() >= until {
+                return Err(shed(Shed::Waited, lack));
+            }
+            let next = now() + lack.after.clamp(SOONEST, LOOK);
+            // whether it was woken or it is time: it looks
+            let _ = timeout_at(next.min(until), waiting.waiter.woken.notified()).await;
+        }
+    }
+}
+
+/// The first lane that may be asked and has room; else what the one lacks that has room the soonest.
+fn look<T>(
+    lanes: &[Arc<Lane>],
+    tokens: u64,
+    turn: Turn,
+    now: Tick,
+    may: &mut impl FnMut(usize) -> Option<T>,
+) -> Result<(usize, Permit, T), Lack> {
+    let mut soonest = Lack { lacks: Lacks::Slots, after: LOOK };
+    let mut any = false;
+    for (at, lane) in lanes.iter().enumerate() {
+        match lane.take(tokens, turn, now) {
+            Ok(permit) => {
+                if let Some(may) = may(at) {
+                    return Ok((at, permit, may));
+                }
+            }
+            Err(lack) => {
+                if !any || lack.after < soonest.after {
+                    (soonest, any) = (lack, true);
+                }
+            }
+        }
+    }
+    Err(soonest)
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.lanes.iter().for_each(|lane| lane.leave(self.waiter.turn));
+    }
+}
