@@ -14,8 +14,8 @@ use bedplate_gateway::tls;
 use bedplate_gateway::{Auth, Limits};
 use bedplate_notify::config::Config as NotifyConfig;
 use bedplate_pipeline::{
-    BreakerConfig, BudgetsConfig, CacheConfig, DrainConfig, ModelConfig, OperationsConfig, RetryConfig,
-    TimeoutConfig,
+    BreakerConfig, BudgetsConfig, CacheConfig, DrainConfig, ModelConfig, OperationsConfig, PaceConfig,
+    RetryConfig, TimeoutConfig,
 };
 use bedplate_telemetry::LogConfig;
 use bedplate_telemetry::call_log::Calls;

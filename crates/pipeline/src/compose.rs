@@ -18,7 +18,7 @@ use crate::call::Call;
 use crate::invoke::breaker::Pass;
 use crate::invoke::chances::Chances;
 use crate::model::{Alias, Target, Tried};
-use crate::pace::{Lane, Lanes, Want};
+use crate::pace::{Lane, Want};
 use crate::provider::{Lead, Provider};
 use crate::settle::record::Record;
 use routes::Routes;
@@ -113,7 +113,8 @@ async fn by_alias(admitted: Admitted, alias: Arc<Alias>, record: &mut Record) ->
     }
     let mut chances = Chances::of(record.id());
     let fits = |model: &str| call.body.fits(model);
-    let want = alias.targets.first().map_or_else(Want::default, |first| want(&admitted, &first.model, record));
+    let want =
+        alias.targets.first().map_or_else(Want::default, |first| want(&admitted, &first.model, record));
     let (at, pass) = match alias.choose(Tried::default(), fits, want, record.tick(), &mut chances) {
         Some((at, pass)) => (at, Some(pass)),
         None => (alias.heaviest().unwrap_or(0), None),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use bedplate_gateway::tls;
-use bedplate_pipeline::{OperationsConfig, RungConfig};
+use bedplate_pipeline::{OperationsConfig, QuotaConfig, RungConfig};
 use bedplate_upstream::Kind;
 
 use super::Settings;
@@ -135,7 +135,10 @@ impl Settings {
                 found.add(&[&key("account")], said);
             }
             for (member, said) in provider.quota.iter().flat_map(QuotaConfig::problems) {
-                found.add(&[&key(&format!("quota.{member}"))], format!("`[[provider]] quota` of `{name}`: {said}"));
+                found.add(
+                    &[&key(&format!("quota.{member}"))],
+                    format!("`[[provider]] quota` of `{name}`: {said}"),
+                );
             }
             if provider.proxy.as_ref().is_some_and(|url| url.contains('@')) {
                 let said = format!(

@@ -204,6 +204,7 @@ pub(crate) fn answered(
             stop_reason: Some("end_turn".into()),
             timings: Timings {
                 body_read: Some(overhead / 3),
+                queued: None,
                 cleared: Some(overhead),
                 first_byte: Some(first + overhead),
                 first_token,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bedplate_core::cache::Wish;
 use bedplate_core::call::{Headers, Operation};
 use bedplate_core::clock::Timestamp;
+use bedplate_core::pace::Class;
 use bedplate_core::refusal::{Code, Refusal};
 use bedplate_core::setting::Span;
 use bedplate_pipeline::{Call, Record, Tags};

@@ -179,7 +179,8 @@ mod tests {
     fn routes(list: &[(&str, &str, &str)]) -> Routes {
         let provider = |(name, region, account): &(&str, &str, &str)| {
             let (name, region, account) = ((*name).into(), (*region).into(), (*account).into());
-            Arc::new(Named(ProviderFacts { name, region, account, stamps: true, quota: None })) as Arc<dyn Provider>
+            Arc::new(Named(ProviderFacts { name, region, account, stamps: true, quota: None }))
+                as Arc<dyn Provider>
         };
         let pace = Pace::new(Arc::new(bedplate_testkit::ManualClock::at("2026-11-22T12:00:00Z")));
         Routes::new(list.iter().map(provider).collect(), &pace)

@@ -385,7 +385,12 @@ impl<'a> Course<'a> {
         if !trouble.again {
             return None;
         }
-        let wait = backoff(self.waits + 2, self.chances.next(), trouble.hint);
+        // a quota that is known says itself when there is room again
+        let paced = trouble.throttled && self.composed.aim.lane.as_ref().is_some_and(|lane| lane.paces());
+        let wait = match paced {
+            true => trouble.hint.unwrap_or_default(),
+            false => backoff(self.waits + 2, self.chances.next(), trouble.hint),
+        };
         if wait >= left {
             return None;
         }

@@ -27,8 +27,14 @@ pub(crate) struct Trouble {
 
 impl Trouble {
     /// The breaker of the target is open: it was not asked.
-    pub(crate) const OPEN: Self =
-        Self { verdict: Verdict::Unknown, again: false, throttled: false, full: false, slow: false, hint: None };
+    pub(crate) const OPEN: Self = Self {
+        verdict: Verdict::Unknown,
+        again: false,
+        throttled: false,
+        full: false,
+        slow: false,
+        hint: None,
+    };
     /// There is no room at any target: none was asked.
     pub(crate) const FULL: Self = Self { full: true, ..Self::OPEN };
     const ILL: Self = Self { verdict: Verdict::Ill, again: true, ..Self::OPEN };

@@ -53,7 +53,13 @@ pub(crate) struct Permit {
 }
 
 impl Lane {
-    pub(super) fn new(place: Arc<str>, name: Arc<str>, terms: LaneTerms, common: Arc<Common>, now: Tick) -> Arc<Self> {
+    pub(super) fn new(
+        place: Arc<str>,
+        name: Arc<str>,
+        terms: LaneTerms,
+        common: Arc<Common>,
+        now: Tick,
+    ) -> Arc<Self> {
         let state = State {
             quota: terms.quota.map(|terms| Quota::new(terms, now)),
             slots: Slots::new(terms.slots, terms.adaptive),
@@ -115,6 +121,11 @@ impl Lane {
             && state.quota.as_mut().is_none_or(|quota| quota.room(tokens, 0, share, keep, now).is_ok())
     }
 
+    /// Whether it knows the quota, so that a call which is throttled comes to its turn when there is room again.
+    pub(crate) fn paces(&self) -> bool {
+        self.state.lock().quota.is_some()
+    }
+
     /// Lets a call wait here.
     pub(super) fn join(&self, waiter: &Arc<Waiter>) -> bool {
         self.state.lock().queue.join(waiter, self.common.queue())
@@ -133,7 +144,11 @@ impl Lane {
 
     pub(super) fn idle_for(&self, now: Tick) -> Duration {
         let state = self.state.lock();
-        if state.slots.used() > 0 || !state.queue.is_empty() { Duration::ZERO } else { now.since(state.used_at) }
+        if state.slots.used() > 0 || !state.queue.is_empty() {
+            Duration::ZERO
+        } else {
+            now.since(state.used_at)
+        }
     }
 
     pub(super) fn stand(&self, now: Tick) -> LaneStand {

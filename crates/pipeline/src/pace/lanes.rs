@@ -7,10 +7,10 @@ use std::time::Duration;
 use bedplate_cost::named;
 use foldhash::fast::FixedState;
 
+use super::Pace;
 use super::config::{LimitConfig, QuotaConfig};
 use super::lane::{Lane, LaneTerms};
 use super::quota::QuotaTerms;
-use super::Pace;
 use crate::provider::ProviderFacts;
 
 /// Whose quota it is, and of which model.
@@ -63,10 +63,6 @@ impl Lanes {
         let terms = self.terms(&key.1);
         let bounded = terms.adaptive || terms.slots.is_some() || terms.quota.is_some();
         bounded.then(|| self.pace.lane(key, terms)).flatten()
-    }
-
-    pub(crate) fn pace(&self) -> &Arc<Pace> {
-        &self.pace
     }
 
     fn terms(&self, model: &str) -> LaneTerms {

@@ -2,7 +2,8 @@
 //!
 //! A throttle says that it is less than we thought: the part is cut a little. While calls wait and nothing is
 //! throttled it grows: at first evenly, and once a throttle has shown where the end is, fast towards it, slowly past it,
-//! and fast again when the end has moved (the curve of CUBIC, RFC 9438). So the end is touched seldom.
+//! and fast again when the end has moved (the curve of CUBIC, RFC 9438). The more often the end was where it was before,
+//! the slower: a quota that stays as it is is touched ever more seldom.
 
 use bedplate_core::clock::Tick;
 
@@ -13,14 +14,20 @@ pub(super) struct Learned {
     end: Option<f64>,
     /// Seconds in which calls waited since then.
     pressed: f64,
+    /// In so many of them it grows back.
+    back: f64,
     pressed_at: Tick,
     cut_at: Option<Tick>,
 }
 
 /// To this a throttle cuts the part.
 const CUT: f64 = 0.95;
-/// After so many seconds of calls that wait it has grown to where the throttle was.
+/// After so many seconds of calls that wait it has grown to where the throttle was, the first time.
 const BACK: f64 = 20.0;
+/// And after so many at most, when the end stays where it is.
+const BACK_MOST: f64 = 120.0;
+/// Ends that differ by no more are the same.
+const SAME: f64 = 0.04;
 /// How it grows in a second as long as nothing was throttled.
 const GROWTH: f64 = 0.01;
 /// Waiting is counted in steps of no more than this.
@@ -30,12 +37,12 @@ const MOST: f64 = 4.0;
 
 impl Learned {
     pub(super) fn new(now: Tick) -> Self {
-        Self { factor: 1.0, end: None, pressed: 0.0, pressed_at: now, cut_at: None }
+        Self { factor: 1.0, end: None, pressed: 0.0, back: BACK, pressed_at: now, cut_at: None }
     }
 
     /// What is configured is another now.
     pub(super) fn forget(&mut self) {
-        (self.factor, self.end, self.pressed) = (1.0, None, 0.0);
+        (self.factor, self.end, self.pressed, self.back) = (1.0, None, 0.0, BACK);
     }
 
     pub(super) fn factor(&self) -> f64 {
@@ -49,7 +56,11 @@ impl Learned {
         self.pressed += step;
         let factor = match self.end {
             None => self.factor * (1.0 + GROWTH * step),
-            Some(end) => end * (1.0 - (1.0 - CUT) * (1.0 - self.pressed / BACK).powi(3)),
+            Some(end) => {
+                // past the end as fast as ever: it has moved
+                let past = if self.pressed < self.back { self.back } else { BACK };
+                end * (1.0 + (1.0 - CUT) * ((self.pressed - self.back) / past).powi(3))
+            }
         };
         self.factor = factor.clamp(LEAST, MOST);
     }
@@ -60,6 +71,8 @@ impl Learned {
             return;
         }
         // an end that comes sooner than the last has moved down: less is hoped for
+        let same = self.end.is_some_and(|end| (self.factor / end - 1.0).abs() < SAME);
+        self.back = if same { (self.back * 1.5).min(BACK_MOST) } else { BACK };
         let sooner = self.end.is_some_and(|end| self.factor < end);
         self.end = Some(if sooner { self.factor * f64::midpoint(1.0, CUT) } else { self.factor });
         self.factor = (self.factor * CUT).max(LEAST);

@@ -94,14 +94,14 @@ impl Quota {
     /// AWS said that there was no room, to a request that went at `began`: so our copy is full, too.
     pub(crate) fn throttled(&mut self, began: Tick, share: f64, now: Tick) {
         self.flow(now, share);
-        let learned = self.factor();
+        self.learned.throttled(began, now);
+        let full = share * self.factor();
         if let Some(tpm) = self.terms.tpm {
-            self.tokens = self.tokens.max(float(tpm) * share * learned);
+            self.tokens = float(tpm) * full;
         }
         if let Some(rpm) = self.terms.rpm.filter(|_| self.terms.tpm.is_none()) {
-            self.requests = self.requests.max(float(rpm) * share * learned);
+            self.requests = float(rpm) * full;
         }
-        self.learned.throttled(began, now);
     }
 
     pub(crate) fn learned(&self) -> Option<f64> {

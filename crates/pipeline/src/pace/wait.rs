@@ -7,10 +7,10 @@ use bedplate_core::clock::Tick;
 use bedplate_core::pace::{Class, Lacks, Shed};
 use tokio::time::{Instant, timeout_at};
 
+use super::Pace;
 use super::lane::{Lane, Permit};
 use super::queue::{Turn, Waiter};
 use super::quota::Lack;
-use super::Pace;
 use crate::invoke::deadline::now;
 
 /// What a request needs.

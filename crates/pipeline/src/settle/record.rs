@@ -465,7 +465,9 @@ fn went(status: u16, code: Option<Code>, timings: &AttemptTimings) -> Went {
         (200, None) => Went::Well(timings.first_token.map(Duration::from_micros)),
         (429, _) => Went::Throttled,
         (408 | 500.., _) => Went::Ill,
-        (0, Some(Code::FirstTokenTimeout | Code::IdleTimeout | Code::TotalTimeout | Code::BrokenAnswer)) => Went::Ill,
+        (0, Some(Code::FirstTokenTimeout | Code::IdleTimeout | Code::TotalTimeout | Code::BrokenAnswer)) => {
+            Went::Ill
+        }
         _ => Went::Unknown,
     }
 }

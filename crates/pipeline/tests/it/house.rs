@@ -23,8 +23,8 @@ use bedplate_core::usage::Usage;
 use bedplate_core::view::{Edits, Stamped, View};
 use bedplate_pipeline::{
     Admission, Answer, AnswerBody, Ask, Books, Broke, CacheConfig, Caching, Call, Deadlines, Drain, Evidence,
-    Failed, Flow, Heard, Metered, Native, Piece, Pipeline, Provider, ProviderFacts, Record, Routes, Single,
-    Tags, Timeouts,
+    Failed, Flow, Heard, Metered, Native, Pace, Piece, Pipeline, Provider, ProviderFacts, Record, Routes,
+    Single, Tags, Timeouts,
 };
 use bedplate_testkit::{ManualClock, MemoryCache, SeededIds};
 use bytes::Bytes;
@@ -133,7 +133,13 @@ impl House {
 }
 
 pub(crate) fn facts() -> ProviderFacts {
-    ProviderFacts { name: "use1".into(), region: "us-east-1".into(), account: "".into(), stamps: true, quota: None }
+    ProviderFacts {
+        name: "use1".into(),
+        region: "us-east-1".into(),
+        account: "".into(),
+        stamps: true,
+        quota: None,
+    }
 }
 
 pub(crate) fn call(operation: Operation) -> Call {

@@ -5,5 +5,6 @@ mod budget;
 mod cache;
 mod house;
 mod life;
+mod pace;
 mod routes;
 mod simulation;

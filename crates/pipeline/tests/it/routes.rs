@@ -50,8 +50,13 @@ pub(crate) struct Cued {
 impl Cued {
     pub(crate) fn new(name: &str, cues: impl IntoIterator<Item = Script>, then: Script) -> Arc<Self> {
         let region = if name == "usw2" { "us-west-2" } else { "us-east-1" };
-        let facts =
-            ProviderFacts { name: name.into(), region: region.into(), account: "".into(), stamps: true, quota: None };
+        let facts = ProviderFacts {
+            name: name.into(),
+            region: region.into(),
+            account: "".into(),
+            stamps: true,
+            quota: None,
+        };
         Arc::new(Self { facts, cues: Mutex::new(cues.into_iter().collect()), then, asked: Mutex::default() })
     }
 
@@ -105,15 +110,14 @@ impl Bed {
         let model: ModelConfig = toml::from_str(alias).unwrap();
         let pipeline = Arc::get_mut(&mut house.pipeline).unwrap();
         let timeouts: Timeouts = pipeline.timeouts;
-        let means =
-            Means {
-                providers: &providers,
-                timeouts,
-                breaker: BreakerConfig::default(),
-                health: &health,
-                pace: &house.books.pace,
-                adaptive: true,
-            };
+        let means = Means {
+            providers: &providers,
+            timeouts,
+            breaker: BreakerConfig::default(),
+            health: &health,
+            pace: &house.books.pace,
+            adaptive: true,
+        };
         pipeline.routes = Arc::new(Routes::with(retry, &[model], means).unwrap());
         let purses = budgets.map(|budgets| {
             let terms = Terms {

@@ -68,6 +68,7 @@ pub(crate) fn answered(ids: &dyn Ids, at: Timestamp) -> Outcome {
             stop_reason: Some("end_turn".into()),
             timings: Timings {
                 body_read: Some(10),
+                queued: None,
                 cleared: Some(20),
                 first_byte: Some(300),
                 first_token: Some(400),

@@ -49,6 +49,7 @@ pub(crate) fn answered() -> Outcome {
             stop_reason: Some("end_turn".into()),
             timings: Timings {
                 body_read: Some(150),
+                queued: None,
                 cleared: Some(230),
                 first_byte: Some(210_000),
                 first_token: Some(212_000),
