@@ -45,7 +45,7 @@ pub struct Config {
     #[serde(default = "yes")]
     pub request_metadata: bool,
     /// What AWS allows this account in this region; calls wait here for room instead of being throttled there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub quota: Option<QuotaConfig>,
     /// The most connections kept open to each host.
     #[serde(default = "connections")]

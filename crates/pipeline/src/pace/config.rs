@@ -1,6 +1,5 @@
 //! `[pace]`, and `quota` of `[[provider]]`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bedplate_core::setting::Span;
@@ -59,17 +58,17 @@ impl PaceConfig {
 pub struct QuotaConfig {
     pub from: QuotaSource,
     /// Requests a minute of each model that has no limit of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub rpm: Option<u64>,
     /// Tokens a minute of each model that has no limit of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub tpm: Option<u64>,
     /// Calls at a time to each model that has no limit of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub concurrency: Option<u32>,
-    /// Limits of single models and inference profiles, by their ids. What is not said there is that of all.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub models: BTreeMap<String, LimitConfig>,
+    /// Limits of single models and inference profiles.
+    #[serde(default)]
+    pub model: Vec<LimitConfig>,
     /// Learn from throttles and waiting calls what AWS really lets through: others may share the quota, and it may be
     /// more than is written here. `false` never goes beyond.
     #[serde(default = "yes")]
@@ -88,21 +87,19 @@ pub enum QuotaSource {
     Config,
 }
 
-/// Limits of one model or inference profile.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+/// `[[provider.quota.model]]`: limits of one model or inference profile. What is not said is that of all.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitConfig {
+    /// Of the model or inference profile: `us.amazon.nova-lite-v1:0`.
+    pub id: String,
     /// Requests a minute.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub rpm: Option<u64>,
     /// Tokens a minute.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub tpm: Option<u64>,
     /// Calls at a time.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
     /// How many tokens of the quota one token of output uses; default: 5 of Claude 3.7 and later, 1 of all others.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub burndown: Option<u64>,
 }
 
@@ -122,24 +119,33 @@ impl QuotaConfig {
             }
         };
         look("", &self.all());
-        for (model, limit) in &self.models {
-            look(&format!("models.{model}."), limit);
+        for (n, limit) in self.model.iter().enumerate() {
+            look(&format!("model.{n}."), limit);
+        }
+        for (n, limit) in self.model.iter().enumerate() {
+            if limit.id.is_empty() || self.model.iter().take(n).any(|other| other.id == limit.id) {
+                wrong.push((
+                    format!("model.{n}.id"),
+                    format!("`{}`: each model has one limit, and an id", limit.id),
+                ));
+            }
         }
         wrong
     }
 
     pub(super) fn of(&self, model: &str) -> LimitConfig {
         let all = self.all();
-        let own = self.models.get(model).copied().unwrap_or_default();
+        let Some(own) = self.model.iter().find(|limit| limit.id == model) else { return all };
         LimitConfig {
             rpm: own.rpm.or(all.rpm),
             tpm: own.tpm.or(all.tpm),
             concurrency: own.concurrency.or(all.concurrency),
-            burndown: own.burndown,
+            ..own.clone()
         }
     }
 
     fn all(&self) -> LimitConfig {
-        LimitConfig { rpm: self.rpm, tpm: self.tpm, concurrency: self.concurrency, burndown: None }
+        let (rpm, tpm, concurrency) = (self.rpm, self.tpm, self.concurrency);
+        LimitConfig { rpm, tpm, concurrency, ..LimitConfig::default() }
     }
 }

@@ -1,5 +1,5 @@
 //! The life of a call, on a paused clock, against providers that fail on cue.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::result_large_err, reason = "tests")]
 
 mod budget;
 mod cache;

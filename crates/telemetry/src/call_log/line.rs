@@ -85,6 +85,8 @@ pub struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cleared_us: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    queued_us: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     first_byte_us: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_token_us: Option<u64>,
@@ -208,6 +210,7 @@ impl<'a> Line<'a> {
             overhead_us: call.timings.overhead,
             body_read_us: call.timings.body_read,
             cleared_us: call.timings.cleared,
+            queued_us: call.timings.queued,
             first_byte_us: call.timings.first_byte,
             first_token_us: call.timings.first_token,
             upstream_latency_ms: last.and_then(|a| a.timings.upstream_latency_ms),

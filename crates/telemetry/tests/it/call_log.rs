@@ -70,6 +70,7 @@ fn every_field_is_documented() {
 fn every_field() -> Outcome {
     let mut outcome = full();
     outcome.call.cache = kept().call.cache;
+    outcome.call.timings.queued = Some(40);
     outcome.call.degraded = Some(bedplate_core::record::Degraded::Stale);
     if let Some(cache) = &mut outcome.call.cache {
         cache.skip = Some(Skip::Asked);

@@ -116,6 +116,37 @@ idle = "20s"
     ),
     ("retry", "[retry]\nattempts = 2", None),
     ("breaker", "[breaker]\nfailures = 3\nopen = \"2s\"", None),
+    (
+        "provider.quota",
+        r#"
+[[provider]]
+name = "use1"
+kind = "bedrock"
+
+[provider.quota]
+from = "config"
+tpm = 400000
+"#,
+        None,
+    ),
+    (
+        "provider.quota.model",
+        r#"
+[[provider]]
+name = "use1"
+kind = "bedrock"
+
+[provider.quota]
+from = "config"
+rpm = 500
+
+[[provider.quota.model]]
+id = "us.amazon.nova-lite-v1:0"
+tpm = 1000000
+"#,
+        None,
+    ),
+    ("pace", "[pace]\ninteractive = \"5s\"\nkeep = 20", None),
     ("operations", "[operations]\nallow = [\"StartAsyncInvoke\", \"GetAsyncInvoke\"]", None),
     ("prices", "[prices]\noverrides = \"prices.toml\"", Some("it names a file beside it")),
     (
