@@ -10,6 +10,7 @@ use std::time::Duration;
 use bedplate_core::call::{CallId, Operation};
 use bedplate_core::clock::Timestamp;
 use bedplate_core::ids::Ids;
+use bedplate_core::pace::Class;
 use bedplate_core::record::Ending;
 use bedplate_core::refusal::{Code, Refusal};
 use bedplate_core::route::{Exercised, FEATURE};
@@ -23,8 +24,9 @@ use super::trouble::Trouble;
 use super::{GUARDRAIL, ask, attempting};
 use crate::admit::Admitted;
 use crate::call::{Call, Evidence, Tags};
-use crate::compose::{Because, Bound, Composed};
+use crate::compose::{Because, Bound, Composed, want};
 use crate::model::{Rung, Target};
+use crate::pace::Permit;
 use crate::pipeline::Drain;
 use crate::provider::{Answer, AnswerBody, Failed};
 use crate::reserve::reserve;
@@ -130,8 +132,11 @@ impl Exercise {
         record.body_read(call.body.content().len(), Duration::ZERO);
         record.admitted(&self.admitted.principal);
         let Self { admitted, target, timeouts, drain, chances, .. } = *self;
-        match prepare(admitted, &target, &mut record).await {
-            Ok(composed) => go(composed, record, (timeouts, drain), (pass, chances), &busy).await,
+        let prepared = prepare(admitted, &target, &mut record).await;
+        match prepared.and_then(|composed| Ok((room(&composed, &record)?, composed))) {
+            Ok((permit, composed)) => {
+                go((composed, permit), record, (timeouts, drain), (pass, chances), &busy).await
+            }
             Err(refusal) => {
                 busy.went(at, false, format!("not asked, {}: {}", refusal.code, refusal.said));
                 record.finish(Ending::Refused, 0, Some(refusal.code));
@@ -169,7 +174,7 @@ fn copy(admitted: &Admitted) -> Admitted {
         body: Arc::clone(&call.body),
         key: Arc::clone(&call.key),
         evidence: Box::new(Proven),
-        tags: Tags::default(),
+        tags: Tags { class: Some(Class::Background), ..Tags::default() },
     };
     Admitted { call: copy, principal }
 }
@@ -198,15 +203,23 @@ async fn prepare(admitted: Admitted, target: &Target, record: &mut Record) -> Re
     Ok(composed)
 }
 
+/// Room at the lighter model, if there is any that nobody waits for.
+fn room(composed: &Composed, record: &Record) -> Result<Option<Permit>, Refusal> {
+    let Some(lane) = &composed.aim.lane else { return Ok(None) };
+    let want = want(&composed.admitted, &composed.aim.model, record);
+    let permit = lane.take_now(want, record.tick());
+    permit.map(Some).ok_or_else(|| Refusal::of(Code::NoRoom))
+}
+
 async fn go(
-    mut composed: Composed,
+    (mut composed, permit): (Composed, Option<Permit>),
     record: Record,
     (timeouts, drain): (Timeouts, Drain),
     (pass, mut chances): (Pass, Chances),
     busy: &Busy,
 ) {
     let at = record.books().clock.now();
-    let attempting = attempting(&composed, &record, Deadlines::starting_now(&timeouts), drain);
+    let attempting = attempting(&composed, &record, Deadlines::starting_now(&timeouts), drain, permit);
     let ask = ask(&mut composed, true, &attempting);
     let attempt = Arc::clone(&composed.aim.provider).attempt(ask, attempting.deadlines.clone());
     let (result, attempting, mut record) = InFlight::new(attempt, attempting, record).await;

@@ -96,7 +96,7 @@ impl Rig {
         let mut call = call(Operation::Converse);
         call.name = "triage".into();
         call.tags.class = Some(class);
-        call.body = Box::new(Asking { plain: Plain(body(prompt, most, writes)), most });
+        call.body = Arc::new(Asking { plain: Plain(body(prompt, most, writes)), most });
         let mut record = self.house.open().await.unwrap();
         record.called(Operation::Converse, "triage", &call.tags);
         let (answered, code) = match self.house.pipeline.run(call, record).await {
