@@ -6,6 +6,7 @@ mod cache;
 mod contact;
 mod environment;
 mod health;
+mod lanes;
 mod notices;
 mod prints;
 mod providers;
@@ -187,10 +188,16 @@ impl App {
         let metrics = {
             let (metrics, reload) = (Arc::clone(&telemetry.metrics), Arc::clone(&reload));
             let notices = Arc::clone(&notices);
-            let cache = cache.clone();
+            let (cache, pace) = (cache.clone(), reload.pace());
             move || {
                 metrics.breakers(reload.breakers());
-                page(&metrics.render(), &(reload.metrics() + &notices.metrics() + &cache::metrics(&cache)))
+                page(
+                    &metrics.render(),
+                    &(reload.metrics()
+                        + &notices.metrics()
+                        + &cache::metrics(&cache)
+                        + &lanes::metrics(&pace.stands())),
+                )
             }
         };
         let parts = bedplate_control::Parts {
@@ -212,6 +219,10 @@ impl App {
             models: {
                 let (gateway, clock) = (Arc::clone(&gateway), Arc::clone(&clock));
                 Arc::new(move || gateway.snapshot.load().pipeline.routes.stands(clock.tick()))
+            },
+            lanes: {
+                let pace = reload.pace();
+                Arc::new(move || pace.stands())
             },
             clock,
             version: env!("CARGO_PKG_VERSION"),

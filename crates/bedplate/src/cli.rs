@@ -54,6 +54,9 @@ enum Command {
     /// Aliases, and what would be called for them now
     #[command(subcommand)]
     Model(ModelCommand),
+    /// What bounds calls: quotas, slots, who waits, who was turned away
+    #[command(after_help = "Examples:\n  bedplate limits\n  bedplate limits --format json")]
+    Limits(ProjectArgs),
     /// What the cache keeps and spared; drop answers
     #[command(subcommand)]
     Cache(CacheCommand),
@@ -369,6 +372,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Budget(command) => commands::budget::run(command),
         Command::Calls(command) => commands::calls::run(command),
         Command::Model(command) => commands::model::run(command),
+        Command::Limits(args) => commands::limits::run(&args),
         Command::Cache(command) => commands::cache::run(command),
         Command::Notify(command) => commands::notify::run(command),
         Command::Cost(command) => commands::cost::run(&command),

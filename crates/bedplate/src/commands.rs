@@ -10,6 +10,7 @@ pub(crate) mod cost;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod key;
+pub(crate) mod limits;
 pub(crate) mod model;
 pub(crate) mod notify;
 pub(crate) mod reference;

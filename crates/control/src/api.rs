@@ -8,6 +8,7 @@ pub(crate) mod cache;
 pub(crate) mod calls;
 pub(crate) mod error;
 pub(crate) mod keys;
+pub(crate) mod limits;
 pub(crate) mod live;
 pub(crate) mod models;
 pub(crate) mod totals;

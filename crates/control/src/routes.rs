@@ -15,7 +15,7 @@ use bedplate_core::call::CallId;
 use bedplate_core::ports::Total;
 
 use crate::api::error::Problem;
-use crate::api::{budgets, cache, calls, keys, live, models, totals};
+use crate::api::{budgets, cache, calls, keys, limits, live, models, totals};
 use crate::budgets::Status;
 use crate::gate::{Barred, Gate, Jar, Pass, same};
 use crate::pages::fresh::Fresh;
@@ -79,6 +79,7 @@ pub(crate) fn routes(parts: Parts, port: u16, tls: bool) -> Router {
         .route("/admin/v1/totals", get(totals::list))
         .route("/admin/v1/live", get(live::now))
         .route("/admin/v1/models", get(models::list))
+        .route("/admin/v1/limits", get(limits::list))
         .route("/admin/v1/cache", get(cache::show))
         .route("/admin/v1/cache/purge", post(cache::purge))
         .fallback(nowhere)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::{Extension, Router};
 use bedplate_core::clock::Clock;
+use bedplate_core::pace::LaneStand;
 use bedplate_core::ports::{CallFilter, Ledger};
 use bedplate_core::route::AliasStand;
 use bedplate_core::secret::Secret;
@@ -40,6 +41,8 @@ pub struct Parts {
     pub cache: CacheDesk,
     /// How aliases stand now.
     pub models: Arc<dyn Fn() -> Vec<AliasStand> + Send + Sync>,
+    /// How the places stand where calls wait for room.
+    pub lanes: Arc<dyn Fn() -> Vec<LaneStand> + Send + Sync>,
     pub treasurer: Arc<Treasurer>,
     pub clock: Arc<dyn Clock>,
     pub version: &'static str,

@@ -276,6 +276,11 @@ impl Reload {
         self.health.standings(self.clock.tick()).into_iter().map(reading).collect()
     }
 
+    /// Where calls wait for room.
+    pub(super) fn pace(&self) -> Arc<Pace> {
+        Arc::clone(&self.pace)
+    }
+
     pub(super) fn upstream(&self) -> String {
         self.providers.first()
     }

@@ -87,6 +87,7 @@ impl Rig {
             live: live.clone(),
             cache: desk(&clock),
             models: Arc::new(Vec::new),
+            lanes: Arc::new(Vec::new),
             treasurer: treasurer.clone(),
             clock: Arc::new(clock.clone()) as Arc<dyn Clock>,
             version: "0.1.0-test",

@@ -62,8 +62,7 @@ impl Pace {
             NoRoom { shed, lacks: lack.lacks, after: lack.after }
         };
         if now() + lack.after > until {
-            let why = if now() >= until { Shed::Waited } else { Shed::Late };
-            return Err(shed(why, lack));
+            return Err(shed(Shed::Late, lack));
         }
         let turn = Turn { class: want.class, number: self.number() };
         let waiting = Waiting { waiter: Waiter::new(turn, want.tokens), lanes };
