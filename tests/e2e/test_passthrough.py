@@ -225,7 +225,7 @@ def test_bedrock_headers_pass_both_ways(recorded):
 
 def test_what_is_for_the_gateway_stays_at_the_gateway(recorded):
     gateway, recorder = recorded
-    _call(gateway, "Converse", headers={"x-bedplate-chain": "run-7", "x-bedplate-user": "ada",
+    _call(gateway, "Converse", headers={"x-bedplate-chain": "run-7", "x-bedplate-conversation": "c-7", "x-bedplate-user": "ada",
                                         "X-Forwarded-For": "203.0.113.9", "Cookie": "a=b"})
     names = {n.lower() for n, _ in recorder.only().headers}
     assert not {n for n in names if n.startswith("x-bedplate")} | names & {"cookie", "x-forwarded-for", "x-api-key"}

@@ -29,11 +29,12 @@ use bedplate_core::secret::Secret;
 use bedplate_gateway::tls::Certificates;
 use bedplate_gateway::{Gateway, Server};
 use bedplate_notify::Notifier;
-use bedplate_pipeline::Keyring;
 use bedplate_pipeline::budget::Purses;
+use bedplate_pipeline::{Keyring, TargetEnd};
 use bedplate_seal::MasterKey;
 use bedplate_store::Journal;
 use bedplate_telemetry::Telemetry;
+use bedplate_telemetry::metrics::EndReading;
 use tokio::runtime::Handle;
 
 use crate::exit::Failure;
@@ -187,10 +188,14 @@ impl App {
         });
         let metrics = {
             let (metrics, reload) = (Arc::clone(&telemetry.metrics), Arc::clone(&reload));
-            let notices = Arc::clone(&notices);
-            let (cache, pace) = (cache.clone(), reload.pace());
+            let (notices, clock) = (Arc::clone(&notices), Arc::clone(&clock));
+            let (cache, gateway, pace) = (cache.clone(), Arc::clone(&gateway), reload.pace());
             move || {
                 metrics.breakers(reload.breakers());
+                let snapshot = gateway.snapshot.load();
+                let ends = snapshot.pipeline.routes.ends(&snapshot.books.prices, clock.now()).into_iter();
+                let reading = |TargetEnd { provider, model, days }| EndReading { provider, model, days };
+                metrics.ends(ends.map(reading).collect());
                 page(
                     &metrics.render(),
                     &(reload.metrics()

@@ -290,14 +290,33 @@ pub(crate) enum ModelCommand {
     List(ProjectArgs),
     /// What would be chosen for an alias now, and why; and what comes when that fails
     #[command(
-        after_help = "Examples:\n  bedplate model explain triage\n  bedplate model explain triage --format json"
+        after_help = "Examples:\n  bedplate model explain triage\n  bedplate model explain triage --feature search --input 40KiB\n  bedplate model explain triage --format json"
     )]
     Explain {
         /// The alias
         alias: String,
         #[command(flatten)]
+        call: AsIfArgs,
+        #[command(flatten)]
         project: ProjectArgs,
     },
+}
+
+/// A call that rules of an alias are tried on.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct AsIfArgs {
+    /// For a call that counts on this feature
+    #[arg(long, value_name = "NAME")]
+    pub(crate) feature: Option<String>,
+    /// For a call by a key of this team
+    #[arg(long, value_name = "NAME")]
+    pub(crate) team: Option<String>,
+    /// For a call by a key of this environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
+    /// For a call whose request body is so large: `40KiB`
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) input: Option<bedplate_core::setting::Size>,
 }
 
 /// `bedplate cache`.

@@ -1,10 +1,19 @@
 //! Aliases as operators see them.
 
+mod when;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+
+pub use when::{Input, Seen, When};
+
+/// Whether a name is one of Bedrock's, an id or an ARN; anything else is an alias.
+pub fn is_bedrocks(name: &str) -> bool {
+    name.starts_with("arn:") || name.contains('.')
+}
 
 /// How an alias stands.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -12,9 +21,20 @@ pub struct AliasStand {
     pub name: Arc<str>,
     /// Requests to upstreams at most, for one call.
     pub attempts: u32,
+    /// Of calls that no rule is for.
     pub targets: Vec<TargetStand>,
+    /// In order: the first that fits a call is its rule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleStand>,
     /// In order.
     pub fallback: Vec<RungStand>,
+}
+
+/// How a rule stands.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RuleStand {
+    pub when: When,
+    pub targets: Vec<TargetStand>,
 }
 
 /// How a target stands.

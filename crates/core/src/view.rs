@@ -9,6 +9,7 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::cache::Fingerprint;
 use crate::content::Content;
 use crate::refusal::Refusal;
 
@@ -25,6 +26,12 @@ pub trait View: Send + Sync {
     /// What it holds whose tokens its bytes do not bound. Reads the whole body.
     fn attached(&self) -> Attached {
         Attached::default()
+    }
+
+    /// What the conversation began with: its system prompt and first turn of a user; `None` when the body does not say.
+    /// Reads the whole body.
+    fn opening(&self) -> Option<Fingerprint> {
+        None
     }
 
     /// Whether [`View::bound_output`] could say a bound, as far as can be known without reading again.

@@ -77,6 +77,7 @@ impl PriceBook {
     /// price_long_context = [{ above_input_tokens = 200000, input = 0.1, output = 0.4 }]
     /// price_latency_optimized = { input = 0.075, output = 0.3 }
     /// max_output_tokens = 10000
+    /// lifecycle = { state = "legacy", eol_date = "2027-06-30" }
     ///
     /// [[models."us.amazon.nova-pro-v1:0"]]       # a price that is announced: rows with a day, UTC
     /// from = "2027-01-01"

@@ -138,13 +138,16 @@ pub struct Entry {
     pub context_window: Option<u64>,
     /// In tokens.
     pub max_output_tokens: Option<u64>,
-    /// `ACTIVE`-like state in the list's own words: `unknown`, `eol-scheduled`, `eol-date-passed`.
+    /// `ACTIVE`-like state in the list's own words: `unknown`, `eol-scheduled`, `eol-date-passed`; an operator's are
+    /// `active` and `legacy`.
     pub lifecycle: Option<String>,
     /// The day after which the model is gone, `2027-04-08`.
     pub eol_date: Option<String>,
     /// What a request may hold; cache points of models of which the list says nothing, and of those that cache by
     /// themselves, are refused ([`Entry::settle`]).
     pub takes: Takes,
+    /// The beginning of that day.
+    pub ends: Option<Timestamp>,
     /// The source charges cache writes as plain input when it lists no price for them.
     pub(crate) writes_as_input: bool,
     /// The list has a row of a commercial region that is not one of the default price's, or profiles of geographies

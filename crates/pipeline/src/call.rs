@@ -41,6 +41,8 @@ pub struct Tags {
     pub chain: Option<String>,
     /// `x-bedplate-priority`.
     pub class: Option<Class>,
+    /// `x-bedplate-conversation`: calls of one conversation stay on one target; opaque.
+    pub conversation: Option<String>,
     /// `x-bedplate-cache`.
     pub cache: Option<Wish>,
     /// `x-bedplate-deadline`: when the caller has no use for an answer any more.

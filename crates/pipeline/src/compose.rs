@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use bedplate_core::attribution::{Attribution, PromptUse, STAMPS};
 use bedplate_core::call::{CallId, Operation};
+use bedplate_core::clock::Tick;
 use bedplate_core::refusal::{Code, Refusal};
+use bedplate_core::route::Seen;
 use bedplate_core::view::{Edits, Stamped, Takes};
 
 use crate::admit::Admitted;
@@ -17,7 +19,7 @@ use crate::budget::Need;
 use crate::call::Call;
 use crate::invoke::breaker::Pass;
 use crate::invoke::chances::Chances;
-use crate::model::{Alias, Target, Tried};
+use crate::model::{Alias, Conversation, Target, Tried, for_call};
 use crate::pace::{Lane, Want};
 use crate::provider::{Lead, Provider};
 use crate::settle::record::Record;
@@ -63,6 +65,17 @@ pub(crate) struct Way {
     /// `None` when none of them should be asked now.
     pub(crate) pass: Option<Pass>,
     pub(crate) chances: Chances,
+    /// `None` when conversations are not kept together, or this one is not known.
+    pub(crate) whose: Option<Conversation>,
+}
+
+impl Way {
+    /// A target of the alias has answered the call: where its conversation is now.
+    pub(crate) fn answered(&self, at: usize, call: &Call, now: Tick) {
+        if let (Some(whose), Some(target)) = (self.whose, self.alias.targets.get(at)) {
+            self.alias.answered(whose, target, |model| call.body.fits(model), now);
+        }
+    }
 }
 
 /// What is called, and what it is sent.
@@ -90,13 +103,18 @@ pub(crate) async fn compose(
 ) -> Result<Composed, Refusal> {
     let call = &admitted.call;
     if let Some(alias) = routes.alias(call.operation, &call.name) {
-        let alias = Arc::clone(alias);
+        let who = &admitted.principal;
+        let (feature, team, environment) = (&who.feature, &who.team, &who.environment);
+        let input = Some(call.body.content().len() as u64);
+        let seen = Seen { feature, team, environment, input };
+        let alias = for_call(alias, seen, |model| call.body.fits(model));
         return by_alias(admitted, alias, record).await;
     }
     let provider = routes.provider(call.operation, &call.name)?;
     let lanes = routes.lanes(&provider).map(Arc::clone);
     let mut aim = aim(&admitted, provider, &call.name, None, false, record).await?;
     aim.lane = lanes.and_then(|lanes| lanes.of(&aim.model, false));
+    aim.note_end(None, record);
     // a job that may have been started is not started twice
     let once = admitted.call.operation == Operation::StartAsyncInvoke;
     let most = if once { 1 } else { routes.bare().attempts };
@@ -115,7 +133,8 @@ async fn by_alias(admitted: Admitted, alias: Arc<Alias>, record: &mut Record) ->
     let fits = |model: &str| call.body.fits(model);
     let want =
         alias.targets.first().map_or_else(Want::default, |first| want(&admitted, &first.model, record));
-    let (at, pass) = match alias.choose(Tried::default(), fits, want, record.tick(), &mut chances) {
+    let whose = alias.sticky.as_ref().and_then(|_| Conversation::of(call, &admitted.principal));
+    let (at, pass) = match alias.choose(Tried::default(), fits, want, record.tick(), &mut chances, whose) {
         Some((at, pass)) => (at, Some(pass)),
         None => (alias.heaviest().unwrap_or(0), None),
     };
@@ -123,7 +142,7 @@ async fn by_alias(admitted: Admitted, alias: Arc<Alias>, record: &mut Record) ->
     let target = alias.targets.get(at).ok_or_else(none)?;
     let aim = aim_at(&admitted, target, record).await?;
     let most = alias.attempts;
-    let way = Some(Way { alias, at, pass, chances });
+    let way = Some(Way { alias, at, pass, chances, whose });
     Ok(Composed { admitted, aim, way, most, need: None, bound: None })
 }
 
@@ -150,6 +169,7 @@ async fn aim_at(admitted: &Admitted, target: &Target, record: &mut Record) -> Re
     let mut aim = aim(admitted, provider, &target.model, tier, true, record).await?;
     aim.lane = target.lanes.of(&aim.model, true);
     adapt(admitted, target, &mut aim, record);
+    aim.note_end(target.replacement.as_deref(), record);
     Ok(aim)
 }
 

@@ -31,14 +31,15 @@ mod settle;
 pub use admit::keyring::{Keyring, Presented};
 pub use cache::{CacheConfig, CacheProblem, Caching, InForce, RuleConfig, Single};
 pub use call::{Call, Evidence, Native, Tags};
-pub use compose::routes::Routes;
+pub use compose::routes::{Routes, TargetEnd};
 pub use config::{BudgetsConfig, DrainConfig, OperationsConfig, TimeoutConfig};
 pub use estimate::Estimates;
 pub use invoke::breaker::BreakerConfig;
 pub use invoke::deadline::{Deadlines, Timeouts};
 pub use model::health::{Health, TargetStanding};
 pub use model::{
-    AliasTimeouts, Means, ModelConfig, ModelProblem, RetryConfig, RungConfig, Stale, TargetConfig,
+    AliasTimeouts, Means, ModelConfig, ModelProblem, ModelRuleConfig, RetryConfig, RungConfig, Stale,
+    Sticking, TargetConfig,
 };
 pub use pace::{LimitConfig, Pace, PaceConfig, QuotaConfig, QuotaSource};
 pub use pipeline::{Drain, Pipeline, Refused};

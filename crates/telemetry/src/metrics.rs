@@ -73,6 +73,7 @@ impl MetricsConfig {
             dropped: Mutex::default(),
             budgets: Mutex::default(),
             breakers: Mutex::default(),
+            ends: Mutex::default(),
             label_values: self.label_values,
             ledger_pending: AtomicI64::new(0),
             ledger_up: AtomicBool::new(true),
@@ -88,6 +89,14 @@ pub struct BreakerReading {
     pub state: u8,
 }
 
+/// When the model of a target is gone.
+#[derive(Clone, Debug)]
+pub struct EndReading {
+    pub provider: Arc<str>,
+    pub model: Arc<str>,
+    pub days: i64,
+}
+
 /// All counts of this process.
 pub struct Metrics {
     version: String,
@@ -97,6 +106,7 @@ pub struct Metrics {
     dropped: Mutex<Vec<(&'static str, Arc<Losses>)>>,
     budgets: Mutex<Vec<BudgetReading>>,
     breakers: Mutex<Vec<BreakerReading>>,
+    ends: Mutex<Vec<EndReading>>,
     label_values: usize,
     ledger_pending: AtomicI64,
     ledger_up: AtomicBool,
@@ -126,6 +136,9 @@ impl Metrics {
         for BreakerReading { provider, model, state } in self.breakers.lock().iter().take(self.label_values) {
             let of = vec![provider.to_string(), model.to_string()];
             page.gauges.push((names::BREAKER, of, i64::from(*state)));
+        }
+        for EndReading { provider, model, days } in self.ends.lock().iter().take(self.label_values) {
+            page.gauges.push((names::END_OF_LIFE, vec![provider.to_string(), model.to_string()], *days));
         }
         page.amounts = budgets::amounts(&self.budgets.lock(), self.label_values);
         let mut registry = Registry::default();
@@ -159,6 +172,11 @@ impl Metrics {
     /// How the targets of aliases stand, until they are looked at again.
     pub fn breakers(&self, readings: Vec<BreakerReading>) {
         *self.breakers.lock() = readings;
+    }
+
+    /// When the models of targets are gone, until they are looked at again.
+    pub fn ends(&self, readings: Vec<EndReading>) {
+        *self.ends.lock() = readings;
     }
 
     /// Shows the losses of a sink.

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use bedplate_core::clock::SystemClock;
 use serde_json::json;
 
 use crate::cli::ProjectArgs;
@@ -15,6 +16,9 @@ pub(crate) fn run(args: &ProjectArgs) -> Result<ExitCode, Failure> {
     let found = Settings::load(&project);
     match (args.format, found) {
         (Format::Human, Ok(settings)) => {
+            for warning in ends(&settings, &project)? {
+                note(format!("warning: {warning}"));
+            }
             let names: Vec<&str> = settings.provider.iter().map(|p| p.name.as_str()).collect();
             say(format!(
                 "{} is good: {} ({})",
@@ -24,8 +28,8 @@ pub(crate) fn run(args: &ProjectArgs) -> Result<ExitCode, Failure> {
             ))?;
             Ok(ExitCode::SUCCESS)
         }
-        (Format::Json, Ok(_)) => {
-            out::json(&json!({ "ok": true, "problems": [] }))?;
+        (Format::Json, Ok(settings)) => {
+            out::json(&json!({ "ok": true, "problems": [], "warnings": ends(&settings, &project)? }))?;
             Ok(ExitCode::SUCCESS)
         }
         (Format::Json, Err(e)) => {
@@ -38,6 +42,24 @@ pub(crate) fn run(args: &ProjectArgs) -> Result<ExitCode, Failure> {
             Ok(e.code())
         }
     }
+}
+
+/// What targets of aliases near their end, and what was tested in their place.
+fn ends(settings: &Settings, project: &Project) -> Result<Vec<String>, Failure> {
+    let prices = settings.prices.book(&project.dir).map_err(Failure::usage)?;
+    let now = SystemClock::shared().now();
+    let mut said = Vec::new();
+    for alias in &settings.model {
+        for (place, target) in alias.everything() {
+            let Some(life) = target.parts().and_then(|(_, model)| prices.life(model, now)) else { continue };
+            let instead = match &target.replacement {
+                Some(other) => format!("tested in its place is {other}"),
+                None => "name what was tested in its place: `replacement = \"PROVIDER/MODEL\"`".to_owned(),
+            };
+            said.push(format!("`[[model]]` `{}`: {place}: {}: {life}; {instead}", alias.name, target.target));
+        }
+    }
+    Ok(said)
 }
 
 fn place(project: &Project) -> String {

@@ -2,18 +2,19 @@
 
 use std::process::ExitCode;
 
-use bedplate_core::route::{AliasStand, RungStand};
+use bedplate_core::route::{AliasStand, RuleStand, RungStand, Seen, TargetStand};
+use serde::Serialize;
 
 use super::admin::Admin;
 use super::runtime;
-use crate::cli::ModelCommand;
+use crate::cli::{AsIfArgs, ModelCommand};
 use crate::exit::Failure;
 use crate::out::{self, Format, say};
 
 pub(crate) fn run(command: ModelCommand) -> Result<ExitCode, Failure> {
-    let (alias, project) = match command {
-        ModelCommand::List(project) => (None, project),
-        ModelCommand::Explain { alias, project } => (Some(alias), project),
+    let (alias, call, project) = match command {
+        ModelCommand::List(project) => (None, AsIfArgs::default(), project),
+        ModelCommand::Explain { alias, call, project } => (Some(alias), call, project),
     };
     let shown = runtime()?.block_on(async { Admin::of(&project)?.get("/admin/v1/models").await })?;
     let all: Vec<AliasStand> = serde_json::from_value(shown)
@@ -30,23 +31,50 @@ pub(crate) fn run(command: ModelCommand) -> Result<ExitCode, Failure> {
         let names: Vec<&str> = all.iter().map(|stand| &*stand.name).collect();
         return Err(Failure::problem(format!("there is no alias `{alias}`; there are {}", names.join(", "))));
     };
+    let rule = found.rules.iter().position(|rule| rule.when.fits(seen(&call)));
     match project.format {
-        Format::Json => out::json(found)?,
-        Format::Human => say(page(found))?,
+        Format::Json => out::json(&Explained { alias: found, rule })?,
+        Format::Human => say(page(found, rule))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// `triage  use1/us.amazon.nova-lite-v1:0 100 %, usw2/… 0 %`
-fn line(stand: &AliasStand) -> String {
-    let targets: Vec<String> =
-        stand.targets.iter().map(|t| format!("{}/{} {} %", t.provider, t.model, t.share)).collect();
-    format!("{:<20} {}", stand.name, targets.join(", "))
+/// An alias, and which of its rules a call has; `None` when its own targets are called.
+#[derive(Serialize)]
+struct Explained<'a> {
+    #[serde(flatten)]
+    alias: &'a AliasStand,
+    rule: Option<usize>,
 }
 
-fn page(stand: &AliasStand) -> String {
+fn seen(call: &AsIfArgs) -> Seen<'_> {
+    Seen {
+        feature: call.feature.as_deref().unwrap_or_default(),
+        team: call.team.as_deref().unwrap_or_default(),
+        environment: call.environment.as_deref().unwrap_or_default(),
+        input: call.input.map(|size| size.0),
+    }
+}
+
+/// `triage  use1/us.amazon.nova-lite-v1:0 100 %, usw2/… 0 %`
+fn line(stand: &AliasStand) -> String {
+    let shares = |targets: &[TargetStand]| {
+        let share = |t: &TargetStand| format!("{}/{} {} %", t.provider, t.model, t.share);
+        targets.iter().map(share).collect::<Vec<_>>().join(", ")
+    };
+    let rule = |rule: &RuleStand| format!("\n{:<20} for {}: {}", "", rule.when, shares(&rule.targets));
+    let rules: String = stand.rules.iter().map(rule).collect();
+    format!("{:<20} {}{rules}", stand.name, shares(&stand.targets))
+}
+
+/// `rule` is the one that counts.
+fn page(stand: &AliasStand, rule: Option<usize>) -> String {
     let mut lines = vec![format!("{}: at most {} requests a call", stand.name, stand.attempts)];
-    for t in &stand.targets {
+    let chosen = rule.and_then(|n| stand.rules.get(n));
+    if let Some(chosen) = chosen {
+        lines.push(format!("  by its rule for {}", chosen.when));
+    }
+    for t in chosen.map_or(&stand.targets, |rule| &rule.targets) {
         let tier = t.tier.as_deref().map_or_else(String::new, |tier| format!(", tier {tier}"));
         lines.push(format!("  {:>5} %  {}/{} ({}{tier}): {}", t.share, t.provider, t.model, t.region, t.why));
     }
@@ -62,6 +90,11 @@ fn page(stand: &AliasStand) -> String {
             RungStand::Stale => "  then     an earlier answer to the same question".to_owned(),
             RungStand::Answer(text) => format!("  then     `{text}`"),
         });
+    }
+    for (_, other) in stand.rules.iter().enumerate().filter(|(n, _)| Some(*n) != rule) {
+        let targets: Vec<String> =
+            other.targets.iter().map(|t| format!("{}/{}", t.provider, t.model)).collect();
+        lines.push(format!("  for {}: {}", other.when, targets.join(", ")));
     }
     lines.join("\n")
 }

@@ -4,7 +4,7 @@ use bedplate_core::view::Takes;
 
 use super::Read;
 use super::holes;
-use super::values::{Members, bad, items, picos, table, take, text, whole};
+use super::values::{Members, bad, date, items, picos, table, take, text, whole};
 use crate::entry::{Counter, Entry, LongContext, Rates};
 use crate::tree::Tree;
 
@@ -48,8 +48,10 @@ pub(super) fn replace(members: Members<'_>, place: &str, entry: &mut Entry) -> R
     let prices = members.iter().any(|(name, _)| PRICES.contains(&&**name));
     for (name, tree) in members {
         let at = format!("{place}.{name}");
-        if !member(&name, tree, &at, entry)? {
-            let others = ["context_window", "max_output_tokens", "provider"];
+        if name == "lifecycle" {
+            of_operator(tree, &at, entry)?;
+        } else if !member(&name, tree, &at, entry)? {
+            let others = ["context_window", "max_output_tokens", "provider", "lifecycle"];
             let taken: Vec<&str> = ["from"].into_iter().chain(PRICES).chain(others).collect();
             return Err(bad(&at, format!("no such member; taken are {}", taken.join(", "))));
         }
@@ -82,7 +84,11 @@ fn lifecycle(tree: Tree<'_>, place: &str, entry: &mut Entry) -> Read<()> {
         match (&*name, &tree) {
             (_, Tree::Null) => {}
             ("state", tree) => entry.lifecycle = Some(text(tree, place)?),
-            ("eol_date", tree) => entry.eol_date = Some(text(tree, place)?),
+            ("eol_date", tree) => {
+                let day = text(tree, place)?;
+                entry.ends = crate::dated::day(&day);
+                entry.eol_date = Some(day);
+            }
             _ => {}
         }
     }
@@ -102,6 +108,29 @@ fn takes(tree: Tree<'_>, place: &str) -> Read<Takes> {
         }
     }
     Ok(takes)
+}
+
+/// What an operator says of a model's life: all of it, in place of what the list says.
+fn of_operator(tree: Tree<'_>, place: &str, entry: &mut Entry) -> Read<()> {
+    (entry.lifecycle, entry.eol_date, entry.ends) = (None, None, None);
+    for (name, tree) in table(tree, place)? {
+        let at = format!("{place}.{name}");
+        match &*name {
+            "state" => {
+                let state = text(&tree, &at)?;
+                if !matches!(&*state, "active" | "legacy") {
+                    return Err(bad(&at, format!("`{state}` is neither `active` nor `legacy`")));
+                }
+                entry.lifecycle = Some(state);
+            }
+            "eol_date" => {
+                let day = date(&tree, &at)?;
+                (entry.ends, entry.eol_date) = (Some(day), Some(crate::dated::day_of(day)));
+            }
+            _ => return Err(bad(&at, "no such member; taken are state, eol_date")),
+        }
+    }
+    Ok(())
 }
 
 fn long_context(tree: Tree<'_>, place: &str) -> Read<Vec<LongContext>> {

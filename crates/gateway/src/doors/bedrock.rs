@@ -99,6 +99,7 @@ fn tags(parts: &Parts) -> Result<Tags, Refusal> {
         user: tag("x-bedplate-user")?,
         chain: tag("x-bedplate-chain")?,
         class: class(parts)?,
+        conversation: tag("x-bedplate-conversation")?,
         cache: wish(parts)?,
         until: None,
         trace: parts.headers.get("traceparent").and_then(|v| v.to_str().ok()).and_then(traceparent),

@@ -58,6 +58,18 @@ pub(crate) async fn behind(provider: &Arc<dyn Provider>, target: &str, record: &
 }
 
 impl Aim {
+    /// Says in the record that the model nears its end, and what was tested in its place.
+    pub(super) fn note_end(&mut self, replacement: Option<&str>, record: &mut Record) {
+        let (prices, now) = (record.prices(), record.books().clock.now());
+        let name = self.priced(&prices);
+        let Some(life) = prices.life(name, now).filter(|life| life.is_near()) else { return };
+        let instead =
+            replacement.map_or_else(String::new, |other| format!(", tested in its place is {other}"));
+        let said = format!("model {name}: {life}{instead}");
+        self.edits.said.push(said);
+        record.edited(&self.edits);
+    }
+
     /// The name that prices are looked up by. A row of the target's own stands over those of its model.
     pub(crate) fn priced(&self, prices: &PriceBook) -> &str {
         priced(&self.target, &self.lead, prices)

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bedplate_core::call::Operation;
-use bedplate_core::clock::Tick;
+use bedplate_core::clock::{Tick, Timestamp};
 use bedplate_core::refusal::{Code, Refusal};
-use bedplate_core::route::AliasStand;
+use bedplate_core::route::{AliasStand, is_bedrocks};
 
+use bedplate_cost::PriceBook;
 use foldhash::fast::FixedState;
 
 use crate::admit::names_a_model;
 use crate::invoke::retries::Retries;
-use crate::model::{Alias, Means, ModelConfig, RetryConfig};
+use crate::model::{Alias, Means, ModelConfig, RetryConfig, Target};
 use crate::pace::{Lanes, Pace};
 use crate::provider::Provider;
 
@@ -23,6 +24,15 @@ pub struct Routes {
     lanes: Vec<Arc<Lanes>>,
     aliases: HashMap<Arc<str>, Arc<Alias>, FixedState>,
     bare: Bare,
+}
+
+/// When the model of a target is gone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct TargetEnd {
+    pub provider: Arc<str>,
+    pub model: Arc<str>,
+    /// Below zero when it is.
+    pub days: i64,
 }
 
 /// How often calls may be asked that name no alias.
@@ -71,6 +81,23 @@ impl Routes {
         all
     }
 
+    /// Days until the models of targets are gone, by provider and target; of those whose end is known.
+    pub fn ends(&self, prices: &PriceBook, now: Timestamp) -> Vec<TargetEnd> {
+        let end = |target: &Target| {
+            let days = prices.life(&target.model, now)?.days?;
+            Some(TargetEnd {
+                provider: Arc::clone(&target.provider.facts().name),
+                model: Arc::clone(&target.model),
+                days,
+            })
+        };
+        let mut all: Vec<TargetEnd> =
+            self.aliases.values().flat_map(|alias| alias.every().filter_map(end)).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
     pub(crate) fn bare(&self) -> &Bare {
         &self.bare
     }
@@ -104,7 +131,7 @@ impl Routes {
     pub fn provider(&self, op: Operation, name: &str) -> Result<Arc<dyn Provider>, Refusal> {
         let found = if let Some(arn) = Arn::read(name) {
             self.of_arn(&arn)
-        } else if op.is_catalogue() || !by_model(op) || name.contains('.') {
+        } else if op.is_catalogue() || !by_model(op) || is_bedrocks(name) {
             self.providers.first()
         } else {
             None

@@ -36,6 +36,8 @@ pub(super) struct Course<'a> {
     began: Instant,
     /// Requests so far.
     made: u32,
+    /// The target that is asked, among those of the alias.
+    at: usize,
     /// Of this round.
     tried: Tried,
     /// How often the call has waited.
@@ -88,8 +90,9 @@ impl<'a> Course<'a> {
     pub(super) fn new(mut composed: Composed, terms: Terms<'a>, fill: Option<Fill>, record: &Record) -> Self {
         let mut tried = Tried::default();
         let (mut pass, mut chances) = (None, Chances::of(record.id()));
+        let at = composed.way.as_ref().map_or(0, |way| way.at);
         if let Some(way) = &mut composed.way {
-            tried.add(way.at);
+            tried.add(at);
             (pass, chances) = (way.pass.take(), way.chances);
         }
         Self {
@@ -98,6 +101,7 @@ impl<'a> Course<'a> {
             fill: fill.map(Filling::new),
             began: now(),
             made: 0,
+            at,
             tried,
             waits: 0,
             chances,
@@ -164,6 +168,7 @@ impl<'a> Course<'a> {
             Ok((at, permit, pass)) => {
                 let Some((place, target)) = others.get(at - 1) else { return false };
                 self.tried.add(*place);
+                self.at = *place;
                 let turned = self.turn_to(target, pass, record).await;
                 self.permit = turned.then_some(permit);
                 turned
@@ -232,8 +237,10 @@ impl<'a> Course<'a> {
 
     /// An answer goes to the caller.
     pub(super) fn answers(&self, answer: &Answer, record: &mut Record) {
-        if self.lighter && answer.status == 200 {
+        if answer.status == 200 && self.lighter {
             record.degrade(Degraded::LighterModel);
+        } else if let Some(way) = self.composed.way.as_ref().filter(|_| answer.status == 200) {
+            way.answered(self.at, &self.composed.admitted.call, record.tick());
         }
     }
 
@@ -375,8 +382,10 @@ impl<'a> Course<'a> {
         let body = &self.composed.admitted.call.body;
         let fits = |model: &str| body.fits(model);
         let want = want(&self.composed.admitted, &self.composed.aim.model, record);
-        let (at, pass) = alias.choose(self.tried, fits, want, record.tick(), &mut self.chances)?;
+        let whose = self.composed.way.as_ref().and_then(|way| way.whose);
+        let (at, pass) = alias.choose(self.tried, fits, want, record.tick(), &mut self.chances, whose)?;
         self.tried.add(at);
+        self.at = at;
         Some((at, pass))
     }
 

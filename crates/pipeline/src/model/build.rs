@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use bedplate_core::setting::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::config::{ModelConfig, RungConfig, Stale, TargetConfig};
+use super::config::{ModelConfig, RungConfig, Stale, Sticking, TargetConfig};
 use super::health::Health;
 use super::line::{Alias, Rung, Target};
+use super::sticky::{Sticky, seed};
 use crate::invoke::breaker::BreakerConfig;
 use crate::invoke::deadline::Timeouts;
 use crate::pace::{Lanes, Pace};
@@ -35,6 +37,9 @@ impl RetryConfig {
         (!good).then(|| format!("`[retry] attempts`: `{}` is not within 1 and 20", self.attempts))
     }
 }
+
+/// How long the prompt cache of most models is warm.
+const WARM: Span = Span::secs(300);
 
 /// What aliases are made of, beside their sections.
 #[derive(Clone, Copy)]
@@ -74,20 +79,29 @@ impl ModelConfig {
         };
         let (own, base) = (&self.timeout, means.timeouts);
         let name: Arc<str> = self.name.as_str().into();
-        Ok(Alias {
-            targets: self.targets.iter().map(target).collect::<Result<_, String>>()?,
-            fallback: self.fallback.iter().map(rung).collect::<Result<_, String>>()?,
-            timeouts: Timeouts {
-                connect: own.connect.map_or(base.connect, |span| span.0),
-                first_token: own.first_token.map_or(base.first_token, |span| span.0),
-                idle: own.idle.map_or(base.idle, |span| span.0),
-                total: own.total.map_or(base.total, |span| span.0),
-            },
-            attempts: self.attempts,
-            exercise: chance(self.exercise),
-            retries: means.health.retries(&name),
-            name,
-        })
+        let with = |targets: &[TargetConfig]| -> Result<Alias, String> {
+            Ok(Alias {
+                targets: targets.iter().map(target).collect::<Result<_, String>>()?,
+                fallback: self.fallback.iter().map(rung).collect::<Result<_, String>>()?,
+                timeouts: Timeouts {
+                    connect: own.connect.map_or(base.connect, |span| span.0),
+                    first_token: own.first_token.map_or(base.first_token, |span| span.0),
+                    idle: own.idle.map_or(base.idle, |span| span.0),
+                    total: own.total.map_or(base.total, |span| span.0),
+                },
+                attempts: self.attempts,
+                exercise: chance(self.exercise),
+                retries: means.health.retries(&name),
+                name: Arc::clone(&name),
+                sticky: self.sticky.map(|Sticking::Conversation| Sticky {
+                    warm: means.health.warm(&name),
+                    lasts: self.sticky_for.unwrap_or(WARM).0,
+                }),
+                rules: Vec::new(),
+            })
+        };
+        let rules = self.rule.iter().map(|rule| Ok((rule.when.clone(), Arc::new(with(&rule.targets)?))));
+        Ok(Alias { rules: rules.collect::<Result<_, String>>()?, ..with(&self.targets)? })
     }
 
     fn target(&self, config: &TargetConfig, means: Means<'_>) -> Result<Target, String> {
@@ -95,7 +109,10 @@ impl ModelConfig {
         let (provider, model) = config.parts().ok_or_else(unknown)?;
         let provider = means.providers.iter().find(|p| *p.facts().name == *provider).ok_or_else(unknown)?;
         let model: Arc<str> = model.into();
+        // what everybody gets need not be asked for
+        let tier = config.tier.as_deref().filter(|tier| *tier != "default");
         Ok(Target {
+            seed: seed(&provider.facts().name, &model, tier),
             breaker: means.health.breaker(&provider.facts().name, &model, means.breaker),
             exercises: means.health.exercises(&provider.facts().name, &model),
             lanes: means.lanes(provider.facts()),
@@ -103,8 +120,8 @@ impl ModelConfig {
             model,
             weight: config.weight,
             takes: config.takes,
-            // what everybody gets need not be asked for
-            tier: config.tier.as_deref().filter(|tier| *tier != "default").map(Arc::from),
+            tier: tier.map(Arc::from),
+            replacement: config.replacement.as_deref().map(Arc::from),
         })
     }
 }

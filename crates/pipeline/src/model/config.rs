@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bedplate_core::route::is_bedrocks;
 use bedplate_core::setting::Span;
 use bedplate_core::view::Takes;
 use schemars::JsonSchema;
@@ -9,6 +10,7 @@ use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::line::Tried;
+use super::rule::{ModelRuleConfig, problems_of_rules};
 use crate::invoke::deadline::Timeouts;
 
 /// An alias: a name that applications use, and what is called for it.
@@ -20,6 +22,17 @@ pub struct ModelConfig {
     /// What is called: `"PROVIDER/MODEL"`, one model in several regions, accounts or tiers; by weight, and each instead of
     /// another that fails.
     pub targets: Vec<TargetConfig>,
+    /// Other targets for some calls; the first rule that fits is the call's.
+    #[serde(default)]
+    pub rule: Vec<ModelRuleConfig>,
+    /// Keeps the calls of a conversation on one target, where its prompt cache is. A conversation is what
+    /// `x-bedplate-conversation` says, else what begins with the same system prompt and the same first turn.
+    #[serde(default)]
+    pub sticky: Option<Sticking>,
+    /// How long a conversation stays, after its last call, on a target that it had to move to: `5m`, as long as most prompt
+    /// caches are warm.
+    #[serde(default)]
+    pub sticky_for: Option<Span>,
     /// What comes when all of them fail, in order.
     #[serde(default)]
     pub fallback: Vec<RungConfig>,
@@ -65,6 +78,14 @@ pub struct TargetConfig {
     pub tier: Option<String>,
     /// What its model takes of a request, where the embedded list does not say or is wrong.
     pub takes: Takes,
+    /// `PROVIDER/MODEL` that was tested in its place. It is named when the target's model nears its end, and not called.
+    pub replacement: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Sticking {
+    Conversation,
 }
 
 /// What comes instead.
@@ -94,6 +115,17 @@ pub struct ModelProblem {
 }
 
 impl TargetConfig {
+    /// `PROVIDER/MODEL` and nothing more.
+    pub(super) fn of(target: &str) -> Self {
+        Self {
+            target: target.to_owned(),
+            weight: one(),
+            tier: None,
+            takes: Takes::default(),
+            replacement: None,
+        }
+    }
+
     /// Provider and model.
     pub fn parts(&self) -> Option<(&str, &str)> {
         parts(&self.target)
@@ -106,33 +138,37 @@ pub(super) fn parts(target: &str) -> Option<(&str, &str)> {
 }
 
 impl ModelConfig {
+    /// Everything that calls of the alias may go to, with where it stands in the section.
+    pub fn everything(&self) -> Vec<(String, TargetConfig)> {
+        let at = |place: String, targets: &[TargetConfig]| {
+            let placed =
+                targets.iter().enumerate().map(|(n, target)| (format!("{place}.{n}"), target.clone()));
+            placed.collect::<Vec<_>>()
+        };
+        let mut all = at("targets".into(), &self.targets);
+        for (n, rule) in self.rule.iter().enumerate() {
+            all.extend(at(format!("rule.{n}.targets"), &rule.targets));
+        }
+        let rungs = self.fallback.iter().enumerate().filter_map(|(n, rung)| match rung {
+            RungConfig::Target(target) => Some((format!("fallback.{n}"), target.clone())),
+            RungConfig::Cache(_) | RungConfig::Answer(_) => None,
+        });
+        all.extend(rungs);
+        all
+    }
+
     /// What is wrong with it by itself; `providers` are the names that `[[provider]]` has, `base` is
     /// `[timeout]`.
     pub fn problems(&self, providers: &[&str], base: Timeouts) -> Vec<ModelProblem> {
-        let mut wrong = Vec::new();
-        let mut add = |member: String, said: String| wrong.push(ModelProblem { member, said });
         let fits = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_');
+        let mut wrong = Vec::new();
         if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(fits) {
             let said = format!("`{}` is no alias: write 1 to 64 of `a-z`, `0-9`, `-` and `_`", self.name);
-            add("name".into(), said);
+            wrong.push(ModelProblem { member: "name".into(), said });
         }
-        if self.targets.is_empty() {
-            add("targets".into(), "an alias needs a target".into());
-        }
-        if !self.targets.is_empty() && self.targets.iter().all(|target| target.weight == 0) {
-            add("targets".into(), "every weight is 0: nothing would be called".into());
-        }
-        if self.targets.len() > Tried::MOST {
-            add("targets".into(), format!("an alias has at most {} targets", Tried::MOST));
-        }
-        for (n, target) in self.targets.iter().enumerate() {
-            if let Some(said) = wrong_target(&target.target, providers) {
-                add(format!("targets.{n}"), said);
-            }
-            if let Some(said) = wrong_tier(target) {
-                add(format!("targets.{n}.tier"), said);
-            }
-        }
+        wrong.extend(problems_of_targets("targets", &self.targets, providers));
+        wrong.extend(problems_of_rules(&self.rule, providers));
+        let mut add = |member: String, said: String| wrong.push(ModelProblem { member, said });
         let mut last = None;
         for (n, rung) in self.fallback.iter().enumerate() {
             let place = format!("fallback.{n}");
@@ -141,11 +177,8 @@ impl ModelConfig {
             }
             match rung {
                 RungConfig::Target(target) => {
-                    if let Some(said) = wrong_target(&target.target, providers) {
-                        add(place.clone(), said);
-                    }
-                    if let Some(said) = wrong_tier(target) {
-                        add(format!("{place}.tier"), said);
+                    for wrong in problems_of_target(&place, target, providers) {
+                        add(wrong.member, wrong.said);
                     }
                 }
                 RungConfig::Answer(text) if text.trim().is_empty() => {
@@ -172,6 +205,15 @@ impl ModelConfig {
         if self.exercise > 0.0 && lighter == 0 {
             add("exercise".into(), "`fallback` has no lighter model that could be asked".into());
         }
+        match self.sticky_for {
+            Some(_) if self.sticky.is_none() => {
+                add("sticky_for".into(), "nothing is kept together: set `sticky`".into());
+            }
+            Some(span) if span < Span::secs(1) || span > Span::secs(86_400) => {
+                add("sticky_for".into(), format!("`{span}` is not within 1s and 1d"));
+            }
+            _ => {}
+        }
         let total = self.timeout.total.map_or(base.total, |span| span.0);
         for (name, span) in [
             ("connect", self.timeout.connect),
@@ -187,6 +229,43 @@ impl ModelConfig {
         }
         wrong
     }
+}
+
+/// What is wrong with the targets that stand at `place`.
+pub(super) fn problems_of_targets(
+    place: &str,
+    targets: &[TargetConfig],
+    providers: &[&str],
+) -> Vec<ModelProblem> {
+    let mut wrong = Vec::new();
+    let mut add = |member: String, said: String| wrong.push(ModelProblem { member, said });
+    if targets.is_empty() {
+        add(place.into(), "an alias needs a target".into());
+    }
+    if !targets.is_empty() && targets.iter().all(|target| target.weight == 0) {
+        add(place.into(), "every weight is 0: nothing would be called".into());
+    }
+    if targets.len() > Tried::MOST {
+        add(place.into(), format!("an alias has at most {} targets", Tried::MOST));
+    }
+    for (n, target) in targets.iter().enumerate() {
+        wrong.extend(problems_of_target(&format!("{place}.{n}"), target, providers));
+    }
+    wrong
+}
+
+fn problems_of_target(place: &str, target: &TargetConfig, providers: &[&str]) -> Vec<ModelProblem> {
+    let mut wrong = Vec::new();
+    let mut add = |member: String, said: Option<String>| {
+        wrong.extend(said.map(|said| ModelProblem { member, said }));
+    };
+    add(place.into(), wrong_target(&target.target, providers));
+    add(format!("{place}.tier"), wrong_tier(target));
+    if let Some(other) = &target.replacement {
+        let itself = (*other == target.target).then(|| "a target does not replace itself".to_owned());
+        add(format!("{place}.replacement"), itself.or_else(|| wrong_target(other, providers)));
+    }
+    wrong
 }
 
 const TIERS: [&str; 4] = ["default", "flex", "priority", "reserved"];
@@ -206,8 +285,8 @@ fn wrong_target(target: &str, providers: &[&str]) -> Option<String> {
         return Some(format!("there is no `[[provider]]` `{provider}`; there are {}", providers.join(", ")));
     }
     // an alias of an alias could go round in circles
-    let named = model.starts_with("arn:") || model.contains('.');
-    (!named).then(|| format!("`{model}` is no model of Bedrock: an alias leads to models, not to aliases"))
+    (!is_bedrocks(model))
+        .then(|| format!("`{model}` is no model of Bedrock: an alias leads to models, not to aliases"))
 }
 
 impl<'de> Deserialize<'de> for TargetConfig {
@@ -229,6 +308,7 @@ struct Table {
     tier: Option<String>,
     #[serde(default)]
     takes: Takes,
+    replacement: Option<String>,
 }
 
 fn one() -> u32 {
@@ -243,13 +323,13 @@ impl<'de> Visitor<'de> for TextOrTable {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<TargetConfig, E> {
-        let (target, takes) = (text.to_owned(), Takes::default());
-        Ok(TargetConfig { target, weight: one(), tier: None, takes })
+        Ok(TargetConfig::of(text))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TargetConfig, A::Error> {
-        let Table { target, weight, tier, takes } = Table::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(TargetConfig { target, weight, tier, takes })
+        let Table { target, weight, tier, takes, replacement } =
+            Table::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(TargetConfig { target, weight, tier, takes, replacement })
     }
 }
 
@@ -290,15 +370,7 @@ mod tests {
              timeout = { connect = '2s', first_token = '8s' }",
         )
         .unwrap();
-        assert_eq!(
-            config.targets[0],
-            TargetConfig {
-                target: "use1/us.amazon.nova-lite-v1:0".into(),
-                weight: 1,
-                tier: None,
-                takes: Takes::default()
-            }
-        );
+        assert_eq!(config.targets[0], TargetConfig::of("use1/us.amazon.nova-lite-v1:0"));
         assert_eq!((config.targets[1].weight, config.targets[1].tier.as_deref()), (3, Some("flex")));
         assert_eq!(config.fallback[1], RungConfig::Cache(Stale::Stale));
         assert_eq!(config.timeout.first_token, Some(Span::secs(8)));
@@ -329,6 +401,11 @@ mod tests {
         let lighter =
             "name = 'a'\nattempts = 1\ntargets = ['use1/x.y']\nfallback = [{ target = 'use1/x.z' }]";
         assert_eq!(one(lighter).0, "attempts");
+        assert_eq!(one("name = 'a'\nsticky_for = '1m'\ntargets = ['use1/x.y']").0, "sticky_for");
+        let long = "name = 'a'\nsticky = 'conversation'\nsticky_for = '2d'\ntargets = ['use1/x.y']";
+        assert!(one(long).1.contains("not within"));
+        let same = "name = 'a'\ntargets = [{ target = 'use1/x.y', replacement = 'use1/x.y' }]";
+        assert_eq!(one(same).0, "targets.0.replacement");
         assert_eq!(one("name = 'a'\nattempts = 0\ntargets = ['use1/x.y']").0, "attempts");
     }
 }

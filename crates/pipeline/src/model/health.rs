@@ -8,17 +8,20 @@ use bedplate_core::route::Standing;
 use foldhash::fast::FixedState;
 use parking_lot::Mutex;
 
+use super::warm::Warm;
 use crate::invoke::breaker::{Breaker, BreakerConfig};
 use crate::invoke::exercise::Exercises;
 use crate::invoke::retries::Retries;
 
-/// The breakers of all targets, by provider and model, and the retry budgets of all aliases. What no configuration uses
+/// The breakers of all targets, by provider and model, and of all aliases the retry budgets and the conversations that
+/// are away from home. What no configuration uses
 /// any more is let go.
 #[derive(Default)]
 pub struct Health {
     breakers: Mutex<HashMap<Place, Weak<Breaker>, FixedState>>,
     retries: Mutex<HashMap<Arc<str>, Weak<Retries>, FixedState>>,
     exercises: Mutex<HashMap<Place, Weak<Exercises>, FixedState>>,
+    warm: Mutex<HashMap<Arc<str>, Weak<Warm>, FixedState>>,
 }
 
 /// Provider and model.
@@ -66,14 +69,12 @@ impl Health {
 
     /// The retry budget of an alias; that of bare model ids has no name.
     pub(crate) fn retries(&self, alias: &Arc<str>) -> Arc<Retries> {
-        let mut retries = self.retries.lock();
-        retries.retain(|_, retries| retries.strong_count() > 0);
-        if let Some(kept) = retries.get(alias).and_then(Weak::upgrade) {
-            return kept;
-        }
-        let new = Arc::<Retries>::default();
-        retries.insert(Arc::clone(alias), Arc::downgrade(&new));
-        new
+        shared(&self.retries, alias)
+    }
+
+    /// Conversations of an alias that are away from home.
+    pub(crate) fn warm(&self, alias: &Arc<str>) -> Arc<Warm> {
+        shared(&self.warm, alias)
     }
 
     /// How every target stands, in the order of their names.
@@ -87,6 +88,18 @@ impl Health {
         all.sort_by(|a, b| (&a.provider, &a.model).cmp(&(&b.provider, &b.model)));
         all
     }
+}
+
+/// What an alias of that name has already, else a new one.
+fn shared<T: Default>(all: &Mutex<HashMap<Arc<str>, Weak<T>, FixedState>>, alias: &Arc<str>) -> Arc<T> {
+    let mut all = all.lock();
+    all.retain(|_, kept| kept.strong_count() > 0);
+    if let Some(kept) = all.get(alias).and_then(Weak::upgrade) {
+        return kept;
+    }
+    let new = Arc::<T>::default();
+    all.insert(Arc::clone(alias), Arc::downgrade(&new));
+    new
 }
 
 #[cfg(test)]

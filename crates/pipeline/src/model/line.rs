@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use bedplate_core::clock::Tick;
+use bedplate_core::route::{Seen, When};
 use bedplate_core::view::Takes;
 
+use super::sticky::{Conversation, Sticky};
 use crate::invoke::breaker::{Breaker, Pass};
 use crate::invoke::chances::Chances;
 use crate::invoke::deadline::Timeouts;
@@ -24,6 +26,10 @@ pub(crate) struct Alias {
     /// Calls that a lighter model is tried with, too: those whose chance is no larger.
     pub(crate) exercise: u32,
     pub(crate) retries: Arc<Retries>,
+    /// Whether conversations stay on a target.
+    pub(crate) sticky: Option<Sticky>,
+    /// In order. Each is the alias with other targets.
+    pub(crate) rules: Vec<(When, Arc<Alias>)>,
 }
 
 /// A model at a provider.
@@ -39,6 +45,10 @@ pub(crate) struct Target {
     pub(crate) exercises: Arc<Exercises>,
     /// Where its calls wait for room.
     pub(crate) lanes: Arc<Lanes>,
+    /// What was tested in its place, `PROVIDER/MODEL`.
+    pub(crate) replacement: Option<Arc<str>>,
+    /// What conversations are shared out by.
+    pub(crate) seed: u64,
 }
 
 /// What comes when all targets fail.
@@ -73,6 +83,14 @@ impl Target {
     }
 }
 
+/// The alias as it is for a call: with the targets of the first rule that is for the call, some of which read its
+/// body; else with its own.
+pub(crate) fn for_call(alias: &Arc<Alias>, seen: Seen<'_>, fits: impl Fn(&str) -> bool) -> Arc<Alias> {
+    let reads = |alias: &Alias| alias.targets.iter().any(|target| fits(&target.model));
+    let rule = alias.rules.iter().find(|(when, line)| when.fits(seen) && reads(line));
+    Arc::clone(rule.map_or(alias, |(_, line)| line))
+}
+
 impl Alias {
     /// Every target, those of the fallback last.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Target> {
@@ -83,8 +101,13 @@ impl Alias {
         self.targets.iter().chain(rungs)
     }
 
-    /// A target that may be asked now and was not tried: by weight among those that have room; one without weight when
-    /// no other is left.
+    /// Every target of every call.
+    pub(crate) fn every(&self) -> impl Iterator<Item = &Target> {
+        self.all().chain(self.rules.iter().flat_map(|(_, line)| &line.targets))
+    }
+
+    /// A target that may be asked now and was not tried: where the conversation is, or by weight, among those
+    /// that have room; one without weight when no other is left.
     pub(crate) fn choose(
         &self,
         tried: Tried,
@@ -92,6 +115,7 @@ impl Alias {
         want: Want,
         now: Tick,
         chances: &mut Chances,
+        whose: Option<Conversation>,
     ) -> Option<(usize, Pass)> {
         let left = |at: &usize| !tried.has(*at) && fits(&self.targets[*at].model);
         let mut left: Vec<usize> = (0..self.targets.len()).filter(left).collect();
@@ -103,7 +127,8 @@ impl Alias {
         }
         for mut some in [left, full] {
             while !some.is_empty() {
-                let at = some.swap_remove(self.pick(&some, chances.next()));
+                let by_home = whose.and_then(|whose| self.place_of(whose, &some, now));
+                let at = some.swap_remove(by_home.unwrap_or_else(|| self.pick(&some, chances.next())));
                 if let Some(pass) = self.targets[at].breaker.pass(now, chances.next()) {
                     return Some((at, pass));
                 }

@@ -3,12 +3,36 @@
 use std::sync::Arc;
 
 use bedplate_core::clock::Tick;
-use bedplate_core::route::{AliasStand, RungStand, Standing, TargetStand};
+use bedplate_core::route::{AliasStand, RuleStand, RungStand, Standing, TargetStand, When};
 
 use super::line::{Alias, Rung, Target};
 
 impl Alias {
     pub(crate) fn stand(&self, now: Tick) -> AliasStand {
+        let rule = |(when, line): &(When, Arc<Alias>)| RuleStand {
+            when: when.clone(),
+            targets: line.target_stands(now),
+        };
+        let rung = |rung: &Rung| match rung {
+            Rung::Target(target) => RungStand::Target {
+                provider: Arc::clone(&target.provider.facts().name),
+                model: Arc::clone(&target.model),
+                breaker: target.breaker.standing(now),
+                exercised: target.exercises.last(),
+            },
+            Rung::Stale => RungStand::Stale,
+            Rung::Answer(text) => RungStand::Answer(Arc::clone(text)),
+        };
+        AliasStand {
+            name: Arc::clone(&self.name),
+            attempts: self.attempts,
+            targets: self.target_stands(now),
+            rules: self.rules.iter().map(rule).collect(),
+            fallback: self.fallback.iter().map(rung).collect(),
+        }
+    }
+
+    fn target_stands(&self, now: Tick) -> Vec<TargetStand> {
         let standings: Vec<Standing> = self.targets.iter().map(|t| t.breaker.standing(now)).collect();
         // one that returns or is probed gets part of its calls, and the others the rest
         let asked = |at: usize| standings.get(at).is_some_and(|standing| *standing == Standing::Closed);
@@ -39,22 +63,7 @@ impl Alias {
                 why,
             }
         };
-        let rung = |rung: &Rung| match rung {
-            Rung::Target(target) => RungStand::Target {
-                provider: Arc::clone(&target.provider.facts().name),
-                model: Arc::clone(&target.model),
-                breaker: target.breaker.standing(now),
-                exercised: target.exercises.last(),
-            },
-            Rung::Stale => RungStand::Stale,
-            Rung::Answer(text) => RungStand::Answer(Arc::clone(text)),
-        };
-        AliasStand {
-            name: Arc::clone(&self.name),
-            attempts: self.attempts,
-            targets: self.targets.iter().enumerate().map(target).collect(),
-            fallback: self.fallback.iter().map(rung).collect(),
-        }
+        self.targets.iter().enumerate().map(target).collect()
     }
 }
 

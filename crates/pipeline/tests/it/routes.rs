@@ -4,7 +4,9 @@ mod chance;
 mod deadline;
 mod exercise;
 mod money;
+mod rules;
 mod steps;
+mod sticky;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;

@@ -27,6 +27,8 @@ pub(crate) struct Page {
     first_token: BTreeMap<Values, Calls>,
     output_token: BTreeMap<Values, Tokens>,
     overhead: BTreeMap<Values, Added>,
+    upstream_duration: BTreeMap<Values, Calls>,
+    upstream_first_token: BTreeMap<Values, Calls>,
     pub(crate) gauges: Vec<(Metric, Values, i64)>,
     /// Gauges that need not be whole.
     pub(crate) amounts: Vec<(Metric, Values, f64)>,
@@ -69,6 +71,14 @@ impl Page {
             self.add(names::ATTEMPTS, values([provider, model, &status.to_string(), error]), *n);
             let throttled = *status == 429 || &**error == "ThrottlingException";
             self.add(names::THROTTLES, values([provider, model]), if throttled { *n } else { 0 });
+        }
+        for (([alias, provider, model], _), counts) in shard.targets.rows() {
+            let target = values([alias, provider, model]);
+            observe(&mut self.upstream_duration, target.clone(), &counts.duration);
+            observe(&mut self.upstream_first_token, target, &counts.first_token);
+            for (phase, n) in PHASES.iter().zip(counts.timeouts) {
+                self.add(names::UPSTREAM_TIMEOUTS, values([alias, provider, model, phase]), n);
+            }
         }
         for (([model, ..], _), prompts) in shard.prompts.rows() {
             for (metric, n) in [
@@ -127,6 +137,12 @@ impl Collector for Page {
                 stem if stem == names::DURATION.stem => histograms(&mut to, metric, &self.duration, &CALL)?,
                 stem if stem == names::FIRST_TOKEN.stem => {
                     histograms(&mut to, metric, &self.first_token, &CALL)?
+                }
+                stem if stem == names::UPSTREAM_DURATION.stem => {
+                    histograms(&mut to, metric, &self.upstream_duration, &CALL)?;
+                }
+                stem if stem == names::UPSTREAM_FIRST_TOKEN.stem => {
+                    histograms(&mut to, metric, &self.upstream_first_token, &CALL)?;
                 }
                 stem if stem == names::OUTPUT_TOKEN.stem => {
                     histograms(&mut to, metric, &self.output_token, &TOKEN)?;

@@ -99,6 +99,14 @@ metrics! {
         "Pairs of request metadata that found no room beside the caller's own";
     ATTEMPTS = "bedplate_upstream_attempts", Counter, ["provider", "model", "status", "error"],
         "Requests sent upstream; status 0 when no answer came, error the upstream's name or our code";
+    UPSTREAM_DURATION = "bedplate_upstream_duration_seconds", Histogram, ["alias", "provider", "model"],
+        "From the start of a request to the upstream to the last of its answer; answers with status 200, alias none where the caller named the model";
+    UPSTREAM_FIRST_TOKEN = "bedplate_upstream_first_token_seconds", Histogram, ["alias", "provider", "model"],
+        "From the start of a request to the upstream to the first token of its stream";
+    UPSTREAM_TIMEOUTS = "bedplate_upstream_timeouts", Counter, ["alias", "provider", "model", "phase"],
+        "Requests to the upstream that ran out of time, by phase: connect, first_token, idle, total";
+    END_OF_LIFE = "bedplate_target_end_of_life_days", Gauge, ["provider", "model"],
+        "Days until the model of an alias's target is gone, where the price book knows; below zero when it is";
     THROTTLES = "bedplate_upstream_throttles", Counter, ["provider", "model"],
         "Requests that the upstream throttled";
     IN_FLIGHT = "bedplate_in_flight", Gauge, [],

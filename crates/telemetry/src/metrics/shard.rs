@@ -6,6 +6,7 @@ use bedplate_core::call::Operation;
 use bedplate_core::money::Nanos;
 use bedplate_core::record::{AttemptRow, CallRow, Ending, Outcome};
 use bedplate_core::refusal::Code;
+use bedplate_core::route::is_bedrocks;
 use bedplate_core::usage::{Unit, Usage, UsageBasis};
 
 use crate::metrics::histogram::{ADDED, Added, CALL, Calls, TOKEN, Tokens};
@@ -35,6 +36,8 @@ pub(crate) struct Shard {
     pub(crate) calls: Table<CallCounts>,
     /// By provider, model, error; the number is the status.
     pub(crate) attempts: Table<u64>,
+    /// By alias, provider, model.
+    pub(crate) targets: Table<TargetCounts>,
     /// By the model that was called; the other names are empty.
     pub(crate) prompts: Table<Expectation>,
     /// In the order of [`Code::ALL`].
@@ -53,6 +56,14 @@ pub(crate) struct Expectation {
     pub(crate) told: u64,
     /// The distance, request by request.
     pub(crate) missed: u64,
+}
+
+/// Requests to one target.
+#[derive(Default)]
+pub(crate) struct TargetCounts {
+    pub(crate) duration: Calls,
+    pub(crate) first_token: Calls,
+    pub(crate) timeouts: [u64; 4],
 }
 
 #[derive(Default)]
@@ -79,6 +90,7 @@ impl Shard {
         Self {
             calls: Table::new(series),
             attempts: Table::new(series),
+            targets: Table::new(series),
             prompts: Table::new(series),
             codes: vec![0; Code::ALL.len()],
             units: Vec::new(),
@@ -103,8 +115,14 @@ impl Shard {
                 None => self.units.push((unit, n)),
             }
         }
-        for attempt in &outcome.attempts {
+        let said = |attempt: &AttemptRow| attempt.code.and_then(Code::timeout_phase);
+        let unsaid = call.code.and_then(Code::timeout_phase);
+        // a stream that stopped had begun well: of its end only the call knows
+        let unsaid = unsaid.filter(|_| !outcome.attempts.iter().any(|attempt| said(attempt).is_some()));
+        for (n, attempt) in outcome.attempts.iter().enumerate() {
             self.attempt(attempt, labels);
+            let last = n + 1 == outcome.attempts.len();
+            self.target(call, attempt, said(attempt).or(unsaid.filter(|_| last)), labels);
             if attempt.basis == UsageBasis::Reported && attempt.expected > 0 && attempt.usage.prompt() > 0 {
                 self.prompt(attempt, labels);
             }
@@ -137,6 +155,31 @@ impl Shard {
         sums.expected = sums.expected.saturating_add(expected);
         sums.told = sums.told.saturating_add(told);
         sums.missed = sums.missed.saturating_add(expected.abs_diff(told));
+    }
+
+    fn target(&mut self, call: &CallRow, attempt: &AttemptRow, phase: Option<&str>, labels: &Labels) {
+        if attempt.status != 200 && phase.is_none() {
+            return;
+        }
+        let alias = if is_bedrocks(&call.model) { "" } else { &*call.model };
+        let names = [alias, &*attempt.provider, &*attempt.target];
+        let at = self.targets.find(names, 0).unwrap_or_else(|| {
+            let shown = [
+                labels.model.value(names[0], true),
+                labels.provider.value(names[1], true),
+                labels.model.value(names[2], true),
+            ];
+            self.targets.shown(shown, 0, &labels.model.other())
+        });
+        let counts = self.targets.at(at);
+        if let Some(at) = PHASES.iter().position(|of| Some(*of) == phase) {
+            counts.timeouts[at] += 1;
+            return;
+        }
+        counts.duration.observe(&CALL, attempt.timings.total);
+        if let Some(first) = attempt.timings.first_token {
+            counts.first_token.observe(&CALL, first);
+        }
     }
 
     fn attempt(&mut self, attempt: &AttemptRow, labels: &Labels) {

@@ -7,8 +7,8 @@ use bedplate_core::record::Degraded;
 use bedplate_core::record::{Ending, Outcome};
 use bedplate_core::refusal::Code;
 use bedplate_core::usage::Unit;
-use bedplate_telemetry::metrics::BreakerReading;
 use bedplate_telemetry::metrics::{AccountReading, BudgetReading, METRICS, Metrics, MetricsConfig};
+use bedplate_telemetry::metrics::{BreakerReading, EndReading};
 use proptest::prelude::*;
 
 use crate::openmetrics::Page;
@@ -46,6 +46,7 @@ fn every_metric_of_the_table_is_counted() {
     settle(&metrics, timed_out(Code::FirstTokenTimeout));
     metrics.begun();
     metrics.breakers(vec![BreakerReading { provider: "use1".into(), model: MODEL.into(), state: 3 }]);
+    metrics.ends(vec![EndReading { provider: "use1".into(), model: MODEL.into(), days: -3 }]);
     metrics.ledger_pending(42);
     metrics.ledger_up(false);
     let stand = Stand { settled: 250_000_000, granted: 100_000_000, unknown: 50_000_000 };
@@ -128,6 +129,33 @@ fn every_metric_of_the_table_is_counted() {
 }
 
 #[test]
+fn targets_are_told_apart_by_alias() {
+    let metrics = metrics();
+    settle(&metrics, answered());
+    let by_alias = |mut outcome: Outcome| {
+        outcome.call.model = "triage".into();
+        settle(&metrics, outcome);
+    };
+    by_alias(answered());
+    by_alias(answered());
+    by_alias(full());
+    by_alias(timed_out(Code::FirstTokenTimeout));
+    let page = page(&metrics);
+    let of = |alias| [("alias", alias), ("provider", "use1"), ("model", MODEL)];
+    let count = |alias| {
+        let counted = |name: &str| page.get(&format!("bedplate_upstream_{name}_seconds_count"), &of(alias));
+        (counted("duration"), counted("first_token"))
+    };
+    assert_eq!((count("none"), count("triage")), ((1.0, 1.0), (2.0, 2.0)));
+    assert!((page.get("bedplate_upstream_duration_seconds_sum", &of("triage")) - 0.822).abs() < 1e-9);
+    let timeouts = |phase| {
+        page.get("bedplate_upstream_timeouts_total", &[&of("triage")[..], &[("phase", phase)]].concat())
+    };
+    // a stream that stopped has an answer, and its call says what became of it
+    assert_eq!((timeouts("first_token"), timeouts("idle")), (1.0, 1.0));
+}
+
+#[test]
 fn callers_cannot_grow_the_registry() {
     let metrics = MetricsConfig { label_values: 5, series: 20 }.build("0.1.0");
     for n in 0..1_000 {
@@ -148,6 +176,7 @@ fn callers_cannot_grow_the_registry() {
         ("bedplate_calls_total", "team"),
         ("bedplate_calls_total", "feature"),
         ("bedplate_upstream_attempts_total", "error"),
+        ("bedplate_upstream_duration_seconds_count", "alias"),
     ] {
         let values = page.values(name, label);
         assert!(values.len() <= 6 && values.contains("other"), "{label}: {values:?}");

@@ -5,8 +5,10 @@ mod attached;
 mod blocks;
 mod limits;
 mod metadata;
+mod opening;
 mod output;
 
+use bedplate_core::cache::Fingerprint;
 use bedplate_core::call::Operation;
 use bedplate_core::content::Content;
 use bedplate_core::record::way_served;
@@ -131,6 +133,10 @@ impl View for Body {
 
     fn attached(&self) -> Attached {
         attached::attached(self.body.expose())
+    }
+
+    fn opening(&self) -> Option<Fingerprint> {
+        opening::opening(self.body.expose())
     }
 
     fn can_bound(&self) -> bool {

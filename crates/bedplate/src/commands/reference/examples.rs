@@ -114,6 +114,44 @@ idle = "20s"
 "#,
         None,
     ),
+    (
+        "model.rule",
+        r#"
+[[provider]]
+name = "use1"
+kind = "bedrock"
+
+[[model]]
+name = "chat"
+sticky = "conversation"
+targets = ["use1/us.amazon.nova-lite-v1:0"]
+
+[[model.rule]]                           # of the alias above it
+when = { feature = "search", input = "> 32KiB" }
+targets = ["use1/us.amazon.nova-pro-v1:0"]
+"#,
+        None,
+    ),
+    (
+        "model.rule.when",
+        r#"
+[[provider]]
+name = "use1"
+kind = "bedrock"
+
+[[model]]
+name = "chat"
+targets = ["use1/us.amazon.nova-lite-v1:0"]
+
+[[model.rule]]
+targets = ["use1/us.amazon.nova-pro-v1:0"]
+
+[model.rule.when]                        # of the rule above it
+team = "support"
+environment = "prod"
+"#,
+        None,
+    ),
     ("retry", "[retry]\nattempts = 2", None),
     ("breaker", "[breaker]\nfailures = 3\nopen = \"2s\"", None),
     (
