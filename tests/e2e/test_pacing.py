@@ -154,3 +154,23 @@ def test_check_names_the_place(tmp_path, wrong, line):
     line += quota.count("\n")
     (tmp_path / "bedplate.toml").write_text(f'[[provider]]\nname = "a"\nkind = "sim"\n{quota}{wrong}\n')
     assert f"bedplate.toml:{line}" in cli("check", project=tmp_path, ok=2).stderr
+
+
+def test_answers_are_bounded_to_what_those_of_their_alias_are(start):
+    more = f'[[model]]\nname = "triage"\ntargets = ["a/{NOVA}"]\nmax_tokens = "measured"\n'
+    gateway = start(f'[sim]\nlatency = "off"\n[[provider]]\nname = "a"\nkind = "sim"\n'
+                    f'quota = {{ from = "config", tpm = 100000000 }}\n{more}')
+    client = gateway.client()
+    ask = lambda n: client.converse(modelId="triage", messages=[{"role": "user", "content": [{"text": f"hello {n}"}]}])
+    for n in range(200):
+        reply = ask(n)
+    before = gateway.record(reply["ResponseMetadata"]["HTTPHeaders"]["x-bedplate-call-id"])["call"]["edits"]
+    assert not any("maxTokens" in edit for edit in before)
+    after = gateway.record(ask(200)["ResponseMetadata"]["HTTPHeaders"]["x-bedplate-call-id"])["call"]["edits"]
+    [said] = [edit for edit in after if edit.startswith("maxTokens ")]
+    assert said.endswith("hardly any answer of the alias is longer")
+    sizes = gateway.cli_json("model", "explain", "triage")["right_sizing"]
+    ceiling = int(said.split()[1].rstrip(":"))
+    assert (sizes["ceiling"], sizes["bounded"]) == (ceiling, 1) and 256 <= ceiling < 2_000
+    assert sizes["regained"] > 1_000
+    assert f"bounded to {ceiling}" in gateway.cli("model", "explain", "triage").stdout

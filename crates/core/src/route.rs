@@ -28,6 +28,24 @@ pub struct AliasStand {
     pub rules: Vec<RuleStand>,
     /// In order.
     pub fallback: Vec<RungStand>,
+    /// How long answers are of which callers do not say it; `None` when they may be as long as the model's longest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub right_sizing: Option<RightSizing>,
+}
+
+/// What was learned of the length of an alias' answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RightSizing {
+    /// What an answer is bounded to, in tokens; `None` before enough were seen.
+    pub ceiling: Option<u64>,
+    /// Answers by which that is known; older ones count less.
+    pub answers: u32,
+    /// Calls that were bounded, since the start.
+    pub bounded: u64,
+    /// Answers among them that went to the end of what they were bounded to.
+    pub cut: u64,
+    /// Tokens of quota that were not reserved for them.
+    pub regained: u64,
 }
 
 /// How a rule stands.

@@ -55,6 +55,8 @@ pub(crate) enum Because {
     NoMaximum,
     /// Nobody reads it.
     Exercise,
+    /// Hardly any answer of the alias is longer.
+    Measured,
 }
 
 /// Where a call goes that named an alias.
@@ -156,7 +158,7 @@ pub(crate) fn want(admitted: &Admitted, model: &Arc<str>, record: &Record) -> Wa
     let prompt = record.books().estimates.of(model, call.body.content().len() as u64).tokens;
     // without a bound AWS reserves what the model may write at most
     let longest = || record.prices().max_output_tokens(model).unwrap_or(UNSAID);
-    let output = view.max_tokens().or_else(|| record.bounded()).unwrap_or_else(longest);
+    let output = view.max_tokens().or_else(|| record.longest()).unwrap_or_else(longest);
     Want { tokens: prompt.saturating_add(output.saturating_mul(view.answers())), class }
 }
 
@@ -210,6 +212,23 @@ impl Composed {
         Ok(())
     }
 
+    /// Bounds an answer whose length the caller left open to what those of its alias are.
+    pub(crate) fn right_size(&mut self, record: &mut Record) {
+        let Some(outputs) = self.way.as_ref().and_then(|way| way.alias.outputs.clone()) else { return };
+        let view = self.admitted.call.body.view();
+        let open = self.bound.is_none() && view.max_tokens().is_none() && view.can_bound();
+        let Some(ceiling) = outputs.ceiling().filter(|_| open && self.admitted.call.operation.metered())
+        else {
+            return;
+        };
+        let longest = record.prices().max_output_tokens(&self.aim.model).unwrap_or(UNSAID);
+        let bound = Bound { tokens: ceiling, because: Because::Measured };
+        if ceiling < longest && self.bound(bound, record) {
+            record.right_sized(ceiling);
+            outputs.bounded(ceiling, longest);
+        }
+    }
+
     /// Says in the request how long the answer may be; `false` when it has no place for that.
     pub(crate) fn bound(&mut self, bound: Bound, record: &mut Record) -> bool {
         let Bound { tokens, because } = bound;
@@ -229,6 +248,7 @@ impl fmt::Display for Because {
         f.write_str(match self {
             Self::NoRoom => "a budget has room for no more",
             Self::Exercise => "nobody reads it",
+            Self::Measured => "hardly any answer of the alias is longer",
             Self::NoMaximum => "how long an answer of the model may be is not known",
         })
     }

@@ -23,6 +23,7 @@ use crate::invoke::deadline::{Deadlines, Timeouts};
 use crate::invoke::inflight::{Attempting, InFlight};
 use crate::invoke::retries::Retries;
 use crate::invoke::trouble::Trouble;
+use crate::model::Outputs;
 use crate::pace::Permit;
 use crate::pipeline::{Drain, Refused};
 use crate::provider::{Answer, Ask};
@@ -161,14 +162,22 @@ fn attempting(
         lead: aim.lead.clone(),
         began: record.tick(),
         operation: call.operation,
-        max_tokens: call.body.view().max_tokens().or_else(|| record.bounded()),
+        max_tokens: call.body.view().max_tokens().or_else(|| record.longest()),
         estimate: record.books().estimates.of(&aim.model, call.body.content().len() as u64),
         guarded: call.body.view().guarded() || call.headers.get(GUARDRAIL).is_some(),
         sent: Arc::default(),
         deadlines,
         drain,
+        length: length(composed),
         permit,
     }
+}
+
+/// An answer that the caller bounded says nothing about those that nobody bounds.
+fn length(composed: &Composed) -> Option<(Arc<Outputs>, Option<u64>)> {
+    let outputs = composed.way.as_ref()?.alias.outputs.as_ref()?;
+    let open = composed.admitted.call.body.view().max_tokens().is_none();
+    open.then(|| (Arc::clone(outputs), composed.bound.map(|bound| bound.tokens)))
 }
 
 fn refusal(code: Code, cause: String) -> Refusal {

@@ -38,7 +38,7 @@ pub use invoke::breaker::BreakerConfig;
 pub use invoke::deadline::{Deadlines, Timeouts};
 pub use model::health::{Health, TargetStanding};
 pub use model::{
-    AliasTimeouts, Means, ModelConfig, ModelProblem, ModelRuleConfig, RetryConfig, RungConfig, Stale,
+    AliasTimeouts, MaxTokens, Means, ModelConfig, ModelProblem, ModelRuleConfig, RetryConfig, RungConfig, Stale,
     Sticking, TargetConfig,
 };
 pub use pace::{LimitConfig, Pace, PaceConfig, QuotaConfig, QuotaSource};

@@ -4,13 +4,15 @@ mod build;
 mod config;
 pub(crate) mod health;
 mod line;
+mod outputs;
 mod rule;
 mod stand;
 mod sticky;
 mod warm;
 
 pub use build::{Means, RetryConfig};
-pub use config::{AliasTimeouts, ModelConfig, ModelProblem, RungConfig, Stale, Sticking, TargetConfig};
+pub use config::{AliasTimeouts, MaxTokens, ModelConfig, ModelProblem, RungConfig, Stale, Sticking, TargetConfig};
 pub(crate) use line::{Alias, Rung, Target, Tried, for_call};
+pub(crate) use outputs::Outputs;
 pub use rule::ModelRuleConfig;
 pub(crate) use sticky::Conversation;

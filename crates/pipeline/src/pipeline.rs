@@ -89,7 +89,10 @@ impl Pipeline {
             match self.cache.look(&cleared.0, record, &timeouts).await? {
                 Turn::Give(kept) => Ok(Prepared::Give(kept, Mark::Hit)),
                 Turn::Ask(mut asking) => match reserve(&mut cleared.0, record).await {
-                    Ok(()) => Ok(Prepared::Ask(cleared, asking)),
+                    Ok(()) => {
+                        cleared.0.right_size(record);
+                        Ok(Prepared::Ask(cleared, asking))
+                    }
                     Err(NoRoom { refusal, cache_only }) => {
                         let stale = asking.as_mut().and_then(|asking| asking.stale.take());
                         stale

@@ -96,5 +96,15 @@ fn page(stand: &AliasStand, rule: Option<usize>) -> String {
             other.targets.iter().map(|t| format!("{}/{}", t.provider, t.model)).collect();
         lines.push(format!("  for {}: {}", other.when, targets.join(", ")));
     }
+    if let Some(sizes) = &stand.right_sizing {
+        lines.push(match sizes.ceiling {
+            Some(ceiling) => format!(
+                "  answers without `maxTokens` are bounded to {ceiling}, by {} answers; {} were bounded and {} of them cut, \
+                 {} tokens of quota regained",
+                sizes.answers, sizes.bounded, sizes.cut, sizes.regained
+            ),
+            None => format!("  answers without `maxTokens` are not bounded yet: {} of 200 were seen", sizes.answers),
+        });
+    }
     lines.join("\n")
 }

@@ -16,6 +16,7 @@ use bedplate_core::record::Ending;
 
 use crate::estimate::Estimate;
 use crate::invoke::deadline::{Deadlines, now};
+use crate::model::Outputs;
 use crate::pace::Permit;
 use crate::pipeline::Drain;
 use crate::provider::{Answer, AnswerBody, Failed, Flow, Lead, ProviderFacts};
@@ -37,6 +38,8 @@ pub(crate) struct Attempting {
     pub(crate) sent: Arc<AtomicBool>,
     pub(crate) deadlines: Deadlines,
     pub(crate) drain: Drain,
+    /// What is learned of the length of its answer: of whom, and what we bounded it to.
+    pub(crate) length: Option<(Arc<Outputs>, Option<u64>)>,
     /// Room at its target; `None` where nothing bounds it.
     pub(crate) permit: Option<Permit>,
 }

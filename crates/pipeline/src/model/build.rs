@@ -6,7 +6,7 @@ use bedplate_core::setting::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::config::{ModelConfig, RungConfig, Stale, Sticking, TargetConfig};
+use super::config::{MaxTokens, ModelConfig, RungConfig, Stale, Sticking, TargetConfig};
 use super::health::Health;
 use super::line::{Alias, Rung, Target};
 use super::sticky::{Sticky, seed};
@@ -92,6 +92,7 @@ impl ModelConfig {
                 attempts: self.attempts,
                 exercise: chance(self.exercise),
                 retries: means.health.retries(&name),
+                outputs: (self.max_tokens == MaxTokens::Measured).then(|| means.health.outputs(&name)),
                 name: Arc::clone(&name),
                 sticky: self.sticky.map(|Sticking::Conversation| Sticky {
                     warm: means.health.warm(&name),

@@ -47,6 +47,20 @@ pub struct ModelConfig {
     /// none; 0.1 is one in a thousand.
     #[serde(default)]
     pub exercise: f64,
+    /// How long answers may be of which the caller does not say it.
+    #[serde(default)]
+    pub max_tokens: MaxTokens,
+}
+
+/// How long answers may be of which the caller does not say it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MaxTokens {
+    /// As long as the model's longest: its quota must have room for that.
+    #[default]
+    Model,
+    /// Half as much again as 99 of 100 answers of this alias are, as far as was seen. A few answers may be cut.
+    Measured,
 }
 
 fn attempts() -> u32 {

@@ -9,6 +9,7 @@ use foldhash::fast::FixedState;
 use parking_lot::Mutex;
 
 use super::warm::Warm;
+use super::outputs::Outputs;
 use crate::invoke::breaker::{Breaker, BreakerConfig};
 use crate::invoke::exercise::Exercises;
 use crate::invoke::retries::Retries;
@@ -22,6 +23,7 @@ pub struct Health {
     retries: Mutex<HashMap<Arc<str>, Weak<Retries>, FixedState>>,
     exercises: Mutex<HashMap<Place, Weak<Exercises>, FixedState>>,
     warm: Mutex<HashMap<Arc<str>, Weak<Warm>, FixedState>>,
+    outputs: Mutex<HashMap<Arc<str>, Weak<Outputs>, FixedState>>,
 }
 
 /// Provider and model.
@@ -75,6 +77,11 @@ impl Health {
     /// Conversations of an alias that are away from home.
     pub(crate) fn warm(&self, alias: &Arc<str>) -> Arc<Warm> {
         shared(&self.warm, alias)
+    }
+
+    /// What was learned of the answers of an alias.
+    pub(crate) fn outputs(&self, alias: &Arc<str>) -> Arc<Outputs> {
+        shared(&self.outputs, alias)
     }
 
     /// How every target stands, in the order of their names.

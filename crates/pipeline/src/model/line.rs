@@ -7,6 +7,7 @@ use bedplate_core::route::{Seen, When};
 use bedplate_core::view::Takes;
 
 use super::sticky::{Conversation, Sticky};
+use super::outputs::Outputs;
 use crate::invoke::breaker::{Breaker, Pass};
 use crate::invoke::chances::Chances;
 use crate::invoke::deadline::Timeouts;
@@ -30,6 +31,8 @@ pub(crate) struct Alias {
     pub(crate) sticky: Option<Sticky>,
     /// In order. Each is the alias with other targets.
     pub(crate) rules: Vec<(When, Arc<Alias>)>,
+    /// How long answers are, where callers leave that open; `None` when that does not matter.
+    pub(crate) outputs: Option<Arc<Outputs>>,
 }
 
 /// A model at a provider.

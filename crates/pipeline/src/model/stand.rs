@@ -29,6 +29,7 @@ impl Alias {
             targets: self.target_stands(now),
             rules: self.rules.iter().map(rule).collect(),
             fallback: self.fallback.iter().map(rung).collect(),
+            right_sizing: self.outputs.as_ref().map(|outputs| outputs.stand()),
         }
     }
 

@@ -45,6 +45,8 @@ pub struct Record {
     hold: Option<Hold>,
     /// What attempts came to for which that is held.
     spent: Spent,
+    /// Tokens that the answer is bounded to because hardly any is longer.
+    right_sized: Option<u64>,
 }
 
 struct Answering {
@@ -110,6 +112,7 @@ impl Record {
             answered: None,
             hold: None,
             spent: Spent::NOTHING,
+            right_sized: None,
         }
     }
 
@@ -223,6 +226,17 @@ impl Record {
         self.write(|call| call.bounded = Some(tokens));
     }
 
+    /// The answer is bounded to what those of its alias are.
+    pub(crate) fn right_sized(&mut self, tokens: u64) {
+        self.right_sized = Some(tokens);
+    }
+
+    /// What the answer is bounded to, for whatever reason.
+    pub(crate) fn longest(&self) -> Option<u64> {
+        self.bounded().or(self.right_sized)
+    }
+
+    /// What a budget bounds it to.
     pub(crate) fn bounded(&self) -> Option<u64> {
         self.outcome.as_ref().and_then(|o| o.call.bounded)
     }
@@ -378,6 +392,11 @@ impl Record {
         let prices = self.prices();
         let (cost, price_basis) = used.price(attempting, &prices);
         let Used { usage, basis, tier, model, .. } = used;
+        if let Some((outputs, bound)) = attempting.length.as_ref().filter(|_| answered.status == 200)
+            && basis == UsageBasis::Reported
+        {
+            outputs.learn(usage.output, *bound);
+        }
         if basis == UsageBasis::Reported {
             self.books.estimates.learn(&attempting.estimate, usage.prompt());
         }
