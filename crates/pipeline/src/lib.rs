@@ -38,8 +38,8 @@ pub use invoke::breaker::BreakerConfig;
 pub use invoke::deadline::{Deadlines, Timeouts};
 pub use model::health::{Health, TargetStanding};
 pub use model::{
-    AliasTimeouts, MaxTokens, Means, ModelConfig, ModelProblem, ModelRuleConfig, RetryConfig, RungConfig, Stale,
-    Sticking, TargetConfig,
+    AliasTimeouts, MaxTokens, Means, ModelConfig, ModelProblem, ModelRuleConfig, RetryConfig, RungConfig,
+    Stale, Sticking, TargetConfig,
 };
 pub use pace::{LimitConfig, Pace, PaceConfig, QuotaConfig, QuotaSource};
 pub use pipeline::{Drain, Pipeline, Refused};

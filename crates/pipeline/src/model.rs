@@ -11,7 +11,9 @@ mod sticky;
 mod warm;
 
 pub use build::{Means, RetryConfig};
-pub use config::{AliasTimeouts, MaxTokens, ModelConfig, ModelProblem, RungConfig, Stale, Sticking, TargetConfig};
+pub use config::{
+    AliasTimeouts, MaxTokens, ModelConfig, ModelProblem, RungConfig, Stale, Sticking, TargetConfig,
+};
 pub(crate) use line::{Alias, Rung, Target, Tried, for_call};
 pub(crate) use outputs::Outputs;
 pub use rule::ModelRuleConfig;

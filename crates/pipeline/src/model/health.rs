@@ -8,8 +8,8 @@ use bedplate_core::route::Standing;
 use foldhash::fast::FixedState;
 use parking_lot::Mutex;
 
-use super::warm::Warm;
 use super::outputs::Outputs;
+use super::warm::Warm;
 use crate::invoke::breaker::{Breaker, BreakerConfig};
 use crate::invoke::exercise::Exercises;
 use crate::invoke::retries::Retries;

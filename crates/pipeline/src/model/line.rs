@@ -6,8 +6,8 @@ use bedplate_core::clock::Tick;
 use bedplate_core::route::{Seen, When};
 use bedplate_core::view::Takes;
 
-use super::sticky::{Conversation, Sticky};
 use super::outputs::Outputs;
+use super::sticky::{Conversation, Sticky};
 use crate::invoke::breaker::{Breaker, Pass};
 use crate::invoke::chances::Chances;
 use crate::invoke::deadline::Timeouts;
