@@ -2,13 +2,15 @@
 
 use std::collections::VecDeque;
 
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::answer::traits::traits;
 use crate::body::Body;
+use crate::config::FaultRule;
 use crate::handle::head;
+use crate::quota::Count;
 use crate::request::Request;
 use crate::state::State;
 
@@ -54,15 +56,44 @@ impl Seen {
     }
 }
 
-/// Answers `GET /__sim/{page}`.
-pub(crate) fn answer(state: &State, page: &str) -> Response<Body> {
+/// Answers `GET /__sim/{page}`, and `PUT /__sim/faults`.
+pub(crate) fn answer(state: &State, request: &Request, page: &str) -> Response<Body> {
+    if page == "faults" && request.method == Method::PUT {
+        return faults(state, &request.body);
+    }
     let body = match page {
         "health" => json!({ "status": "ok", "time": state.clock.now().to_string() }),
         "requests" => json!({ "requests": *state.seen.rows.lock() }),
+        "quotas" => json!({ "quotas": quotas(state) }),
         "models" => json!({ "models": models(state) }),
         _ => return head("", StatusCode::NOT_FOUND, &[], Body::whole("{}")),
     };
     head("", StatusCode::OK, &[], Body::whole(body.to_string()))
+}
+
+/// From now on these rules hold, and no others; each counts from zero.
+fn faults(state: &State, body: &[u8]) -> Response<Body> {
+    let read = serde_json::from_slice::<Vec<FaultRule>>(body).map_err(|e| e.to_string());
+    match read.and_then(|rules| state.faults.set(rules)) {
+        Ok(()) => head("", StatusCode::OK, &[], Body::whole("{}")),
+        Err(why) => {
+            head("", StatusCode::BAD_REQUEST, &[], Body::whole(json!({ "message": why }).to_string()))
+        }
+    }
+}
+
+fn quotas(state: &State) -> Vec<Value> {
+    let row = |(key, seen): (String, Count)| {
+        let (region, model) = key.split_once('/').unwrap_or(("", &key));
+        json!({
+            "region": region,
+            "model": model,
+            "admitted": seen.admitted,
+            "throttled": seen.throttled,
+            "settledTokens": seen.settled,
+        })
+    };
+    state.quotas.counts().into_iter().map(row).collect()
 }
 
 fn models(state: &State) -> Vec<Value> {
@@ -78,6 +109,7 @@ fn models(state: &State) -> Vec<Value> {
             "perTokenMs": u64::try_from(t.per_token.as_millis()).unwrap_or(0),
             "rpm": t.rpm,
             "tpm": t.tpm,
+            "others": t.others,
             "outputBurndown": t.burndown,
             "reasoning": m.supports.reasoning,
         })

@@ -113,7 +113,7 @@ fn run(
     }
     let most = prompt.max_tokens.unwrap_or_else(|| target.max_output());
     let key = format!("{}/{}", target.region, target.model.id);
-    let held = state.quotas.reserve(key.clone(), traits.rpm, traits.tpm, size + most)?;
+    let held = state.quotas.reserve(key.clone(), traits.limits(), size + most)?;
     let least = traits.cache_min_tokens.unwrap_or_else(|| min_tokens(target));
     let split = state.cache.meet(prompt, &key, least, state.clock.now());
     let mut answer = answer(prompt, traits.error_rate, most, seed);

@@ -137,6 +137,9 @@ pub struct ModelSetting {
     /// Tokens a minute; without it there is no limit.
     #[serde(default)]
     pub tpm: Option<u64>,
+    /// Tokens a minute of the quota that somebody else uses.
+    #[serde(default)]
+    pub others: Option<u64>,
     /// Fewest tokens a cache checkpoint must cover.
     #[serde(default)]
     pub cache_min_tokens: Option<u64>,
@@ -174,6 +177,17 @@ pub struct FaultRule {
     /// `x-amz-retry-after` of a `throttle`.
     #[serde(default)]
     pub retry_after: Option<Span>,
+}
+
+impl FaultRule {
+    /// # Errors
+    /// When it cannot be followed: why.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.rate.is_some_and(|rate| !(0.0..=1.0).contains(&rate)) || self.every == Some(0) {
+            return Err("a fault needs `rate` between 0 and 1 and `every` of at least 1".into());
+        }
+        Ok(())
+    }
 }
 
 /// What can go wrong on purpose.

@@ -8,6 +8,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error, StrDeserializer};
@@ -31,13 +32,23 @@ pub(crate) struct Fault {
 
 /// The rules, and how often each has matched.
 pub(crate) struct Faults {
-    rules: Vec<(FaultRule, AtomicU64)>,
+    rules: RwLock<Vec<(FaultRule, AtomicU64)>>,
     seed: u64,
 }
 
 impl Faults {
     pub(crate) fn new(rules: Vec<FaultRule>, seed: u64) -> Self {
-        Self { rules: rules.into_iter().map(|r| (r, AtomicU64::new(0))).collect(), seed }
+        Self { rules: RwLock::new(counted(rules)), seed }
+    }
+
+    /// From now on these rules hold.
+    ///
+    /// # Errors
+    /// When one cannot be followed; then the old ones go on.
+    pub(crate) fn set(&self, rules: Vec<FaultRule>) -> Result<(), String> {
+        rules.iter().try_for_each(FaultRule::check)?;
+        *self.rules.write() = counted(rules);
+        Ok(())
     }
 
     /// The fault for this call: the one asked for by the caller, else the first rule that strikes.
@@ -50,7 +61,7 @@ impl Faults {
         if let Some(text) = asked {
             return Fault::read(text).map(Some).map_err(AwsError::validation);
         }
-        Ok(self.rules.iter().find_map(|(rule, seen)| {
+        Ok(self.rules.read().iter().find_map(|(rule, seen)| {
             let fits = rule.operation.as_ref().is_none_or(|o| o.eq_ignore_ascii_case(operation))
                 && rule.model.as_ref().is_none_or(|m| glob::matches(m, model));
             if !fits {
@@ -67,6 +78,10 @@ impl Faults {
     fn unit(&self, rule: &FaultRule, n: u64) -> f64 {
         Rng::new(seed::mix(self.seed, format!("{:?}{n}", rule.kind).as_bytes())).unit()
     }
+}
+
+fn counted(rules: Vec<FaultRule>) -> Vec<(FaultRule, AtomicU64)> {
+    rules.into_iter().map(|rule| (rule, AtomicU64::new(0))).collect()
 }
 
 impl Fault {
@@ -182,7 +197,11 @@ mod tests {
         assert_eq!(strikes(rule(None, Some(2), None), 4), [true, true, false, false]);
         let hits = strikes(rule(None, None, Some(0.1)), 1000).into_iter().filter(|h| *h).count();
         assert!((60..140).contains(&hits), "{hits}");
-        let faults = Faults::new(vec![rule(None, None, None)], 1);
+        let faults = Faults::new(Vec::new(), 1);
+        assert!(faults.draw(None, "Converse", "us.amazon.nova-x").unwrap().is_none());
+        assert!(faults.set(vec![rule(Some(0), None, None)]).is_err());
+        faults.set(vec![rule(None, None, None)]).unwrap();
+        assert!(faults.draw(None, "Converse", "us.amazon.nova-x").unwrap().is_some());
         assert!(faults.draw(None, "InvokeModel", "us.amazon.nova-x").unwrap().is_none());
         assert!(faults.draw(None, "Converse", "meta.llama").unwrap().is_none());
     }

@@ -61,7 +61,7 @@ pub(crate) async fn handle(
     reset: Arc<AtomicBool>,
 ) -> io::Result<Response<Body>> {
     if let Some(page) = request.path.strip_prefix("/__sim/") {
-        return Ok(admin::answer(state, page));
+        return Ok(admin::answer(state, &request, page));
     }
     state.seen.add(&request);
     match answer(state, &request, reset).await {

@@ -75,9 +75,7 @@ fn check(config: &Config) -> Result<(), SimError> {
         }
     }
     for f in &config.fault {
-        if f.rate.is_some_and(|r| !(0.0..=1.0).contains(&r)) || f.every == Some(0) {
-            return bad("a fault needs `rate` between 0 and 1 and `every` of at least 1".into());
-        }
+        f.check().map_err(SimError::Config)?;
     }
     Ok(())
 }

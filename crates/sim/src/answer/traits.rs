@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::glob;
+use crate::quota::Limits;
 
 /// A model's defaults, or what the configuration says instead.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,9 +22,18 @@ pub(crate) struct Traits {
     pub(crate) per_token: Duration,
     pub(crate) rpm: Option<u64>,
     pub(crate) tpm: Option<u64>,
+    /// Tokens a minute that somebody else uses.
+    pub(crate) others: u64,
     pub(crate) cache_min_tokens: Option<u64>,
     /// How many quota tokens an output token uses.
     pub(crate) burndown: u64,
+}
+
+impl Traits {
+    /// What may be called in a minute.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { rpm: self.rpm, tpm: self.tpm, others: self.others }
+    }
 }
 
 const TINY: &[&str] = &["*nova-micro*", "*llama3-2-1b*", "*llama3-2-3b*", "*ministral-3-3b*"];
@@ -63,6 +73,7 @@ pub(crate) fn traits(config: &Config, base: &str, id: &str) -> Traits {
         per_token: Duration::from_millis(per),
         rpm: None,
         tpm: None,
+        others: 0,
         cache_min_tokens: None,
         burndown: burndown(base),
     };
@@ -73,6 +84,7 @@ pub(crate) fn traits(config: &Config, base: &str, id: &str) -> Traits {
         t.per_token = m.per_token.map_or(t.per_token, |s| s.0);
         t.rpm = m.rpm.or(t.rpm);
         t.tpm = m.tpm.or(t.tpm);
+        t.others = m.others.unwrap_or(t.others);
         t.cache_min_tokens = m.cache_min_tokens.or(t.cache_min_tokens);
     }
     t

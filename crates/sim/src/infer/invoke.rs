@@ -81,7 +81,7 @@ fn without_text(
     let (out, input) = families::direct(body, target, seed)?;
     let traits = crate::answer::traits::traits(&state.config, target.base(), &target.model.id);
     let key = format!("{}/{}", target.region, target.model.id);
-    let mut held = state.quotas.reserve(key, traits.rpm, traits.tpm, input)?;
+    let mut held = state.quotas.reserve(key, traits.limits(), input)?;
     if let Some(held) = &mut held {
         held.settle_at(input);
     }

@@ -239,3 +239,32 @@ async fn it_shows_what_it_was_sent_and_how_it_is() {
     let models = get("models").await.unwrap().json();
     assert!(models["models"].as_array().unwrap().iter().all(|m| m["errorRate"] == 0.0));
 }
+
+#[tokio::test]
+async fn faults_come_and_go_while_it_runs_and_quotas_say_what_became_of_calls() {
+    let model =
+        ModelSetting { id: "*nova-lite*".into(), rpm: Some(2), tpm: Some(100_000), ..Default::default() };
+    let sim = start(Config { model: vec![model], ..quiet() }).await;
+    let put = |rules: &'static str| {
+        let request = http::Request::put("/__sim/faults").header("host", "x").body(rules.into());
+        crate::support::send(sim.addr(), request.unwrap())
+    };
+    let body = json!({ "messages": [{ "role": "user", "content": [{ "text": "Hi?" }] }], "inferenceConfig": { "maxTokens": 20 } })
+    .to_string();
+    let ask = || call(&sim, "POST", NOVA, &body);
+    assert_eq!(put(r#"[{ "kind": "unavailable", "operation": "Converse" }]"#).await.unwrap().status, 200);
+    assert_eq!(ask().await.status, 503);
+    let wrong = put(r#"[{ "kind": "throttle", "every": 0 }]"#).await.unwrap();
+    assert_eq!((wrong.status, ask().await.status), (400, 503));
+    assert_eq!(put("[]").await.unwrap().status, 200);
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(ask().await.status);
+    }
+    assert_eq!(statuses, [200, 200, 429]);
+    let request = http::Request::get("/__sim/quotas").header("host", "x").body("".into()).unwrap();
+    let page = crate::support::send(sim.addr(), request).await.unwrap().json();
+    let row = &page["quotas"][0];
+    assert_eq!((&row["admitted"], &row["throttled"]), (&json!(2), &json!(1)));
+    assert!(row["settledTokens"].as_u64().is_some_and(|tokens| tokens > 0));
+}

@@ -49,7 +49,7 @@ fn run(configured: u32, truth: Truth, load: f64, seed: u64) -> Outcome {
         let first = Duration::from_secs(60);
         let full = {
             let rig = Arc::clone(&rig);
-            async move { rig.load(ours * 2.0, &MIX, first, seed + 1).await }
+            async move { rig.load(ours * 3.0, &MIX, first, seed + 1).await }
         };
         tokio::spawn(full);
         tokio::time::sleep(first + SETTLES).await;
