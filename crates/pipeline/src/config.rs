@@ -19,7 +19,7 @@ pub struct TimeoutConfig {
     pub connect: Span,
     /// Until the first event of a stream.
     pub first_token: Span,
-    /// Between two events of a stream.
+    /// Between two events of a stream, or two pieces of a whole answer.
     pub idle: Span,
     /// All of it. AWS advises an hour for long answers.
     pub total: Span,

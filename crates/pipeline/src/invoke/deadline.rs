@@ -12,7 +12,7 @@ pub struct Timeouts {
     pub connect: Duration,
     /// Until the first event of a stream, from the start of the attempt.
     pub first_token: Duration,
-    /// Between two events of a stream.
+    /// Between two events of a stream, or two pieces of a whole answer.
     pub idle: Duration,
     /// All of it.
     pub total: Duration,

@@ -75,7 +75,7 @@ pub struct AliasTimeouts {
     pub connect: Option<Span>,
     /// Until the first event of a stream; for each request.
     pub first_token: Option<Span>,
-    /// Between two events of a stream.
+    /// Between two events of a stream, or two pieces of a whole answer.
     pub idle: Option<Span>,
     /// All of the call, with all of its requests.
     pub total: Option<Span>,

@@ -1,6 +1,7 @@
 //! Reads an answer: a whole body, or a stream up to its first event.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bedplate_core::call::{Headers, Operation};
 use bedplate_core::content::Content;
@@ -13,6 +14,7 @@ use bytes::{Bytes, BytesMut};
 use http::Response;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
+use tokio::time::timeout;
 
 use super::exchange::Attempt;
 use super::flow::{First, open};
@@ -27,6 +29,8 @@ pub(super) struct Asked {
     pub(super) body_len: usize,
     /// The request's first slice: what is priced by what was asked is read from it.
     pub(super) body: Option<Bytes>,
+    /// How long a whole answer may stand still once it has begun.
+    pub(super) idle: Duration,
 }
 
 /// The largest answer that is read whole: far above what any model gives, far below what would hurt.
@@ -71,7 +75,7 @@ pub(super) async fn read(
             }
         };
     }
-    let bytes = whole(body).await?;
+    let bytes = whole(body, asked.idle).await?;
     match host {
         Host::Runtime => attempt.provider.runtime.pool.give_back(lease),
         Host::Control => attempt.provider.control.pool.give_back(lease),
@@ -116,11 +120,18 @@ pub(super) fn convert(m: usage::Metered, family: Family) -> Metered {
     }
 }
 
-async fn whole(mut body: Incoming) -> Result<Bytes, (Code, String)> {
+/// The whole body; `idle` is how long it may stand still between two pieces.
+async fn whole(mut body: Incoming, idle: Duration) -> Result<Bytes, (Code, String)> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or(0).min(MOST);
-    while let Some(frame) = body.frame().await {
+    loop {
+        let frame = timeout(idle, body.frame()).await;
+        let Some(frame) =
+            frame.map_err(|_| (Code::IdleTimeout, "the answer stood still halfway".to_owned()))?
+        else {
+            break;
+        };
         let frame = frame.map_err(|e| (Code::BrokenAnswer, format!("the answer broke off: {e}")))?;
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + all.len() + data.len() > MOST {

@@ -53,6 +53,7 @@ impl Attempt {
             model: Arc::clone(&ask.model),
             body_len,
             body: ask.body.first().cloned(),
+            idle: deadlines.idle,
         };
         let request = self.request(host, ask, deadlines).await?;
         let lease = timeout_at(deadlines.connect, host.pool.lease())
