@@ -308,3 +308,16 @@ def test_the_two_listeners_share_nothing(simulated):
     body = b"{}"
     assert http_request(simulated.control, "POST", "/model/x/converse", body)[0] in (401, 403, 404, 405)
     assert simulated.raw("GET", "/metrics")[0] in (403, 404)
+
+
+def test_demo_storm_compares_both_sides():
+    told = json.loads(cli("demo", "storm", "--seconds", "3", "--format", "json").stdout)
+    alone, paced = told["straight"], told["bedplate"]
+    assert alone["calls"] == paced["calls"] > 30
+    # the quota is used up before the storm: who asks all the same is throttled
+    assert alone["throttled"] > 0 and paced["throttled"] < alone["throttled"]
+    assert paced["upstream_requests"] < alone["upstream_requests"]
+    assert paced["answered"] > 0 and paced["cost_nanos"] > 0
+    shown = cli("demo", "storm", "--seconds", "1", "--load", "1").stdout
+    assert "through bedplate" in shown and "throttled" in shown
+    cli("demo", "storm", "--seconds", "0", ok=2)

@@ -87,6 +87,9 @@ enum Command {
         after_help = "Examples:\n  bedplate conformance --aws --max-cost 0.10\n  bedplate conformance --endpoint http://127.0.0.1:9000 --only converse-text"
     )]
     Conformance(commands::conformance::ConformanceArgs),
+    /// Watch bedplate at work: no AWS, no cost
+    #[command(subcommand)]
+    Demo(commands::demo::DemoCommand),
     /// The configuration's schema and reference
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -399,6 +402,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Explain { code, format } => commands::explain::run(&code, format),
         Command::Sim(args) => commands::sim::run(args),
+        Command::Demo(command) => commands::demo::run(&command),
         Command::Conformance(args) => commands::conformance::run(&args),
         Command::Config(ConfigCommand::Schema) => commands::schema::run(),
         Command::Config(ConfigCommand::Reference) => commands::reference::run(),

@@ -7,6 +7,7 @@ pub(crate) mod calls;
 pub(crate) mod check;
 pub(crate) mod conformance;
 pub(crate) mod cost;
+pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod key;
