@@ -192,6 +192,7 @@ impl App {
             let (cache, gateway, pace) = (cache.clone(), Arc::clone(&gateway), reload.pace());
             move || {
                 metrics.breakers(reload.breakers());
+                metrics.hedges(reload.hedges());
                 let snapshot = gateway.snapshot.load();
                 let ends = snapshot.pipeline.routes.ends(&snapshot.books.prices, clock.now()).into_iter();
                 let reading = |TargetEnd { provider, model, days }| EndReading { provider, model, days };

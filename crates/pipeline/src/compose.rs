@@ -22,6 +22,7 @@ use crate::invoke::chances::Chances;
 use crate::model::{Alias, Conversation, Target, Tried, for_call};
 use crate::pace::{Lane, Want};
 use crate::provider::{Lead, Provider};
+use crate::settle::notes::Notes;
 use crate::settle::record::Record;
 use routes::Routes;
 use tenant::Chosen;
@@ -93,6 +94,9 @@ pub(crate) struct Aim {
     /// The service tier that is asked for, where the caller asks for none.
     pub(crate) tier: Option<Arc<str>>,
     pub(crate) edits: Edits,
+    /// What stands in its metadata; `None` where it carries none.
+    pub(crate) stamped: Option<Stamped>,
+    pub(crate) prompt: Option<PromptUse>,
 }
 
 /// Metadata keys that are ours: a caller who uses the prefix is refused.
@@ -114,9 +118,10 @@ pub(crate) async fn compose(
     }
     let provider = routes.provider(call.operation, &call.name)?;
     let lanes = routes.lanes(&provider).map(Arc::clone);
-    let mut aim = aim(&admitted, provider, &call.name, None, false, record).await?;
+    let mut aim = aim(&admitted, provider, &call.name, None, false, record.notes_mut()).await?;
     aim.lane = lanes.and_then(|lanes| lanes.of(&aim.model, false));
-    aim.note_end(None, record);
+    aim.note_end(None, record.notes());
+    record.aimed(&mut aim);
     // a job that may have been started is not started twice
     let once = admitted.call.operation == Operation::StartAsyncInvoke;
     let most = if once { 1 } else { routes.bare().attempts };
@@ -128,13 +133,13 @@ async fn by_alias(admitted: Admitted, alias: Arc<Alias>, record: &mut Record) ->
     let call = &admitted.call;
     if !call.key.allows_model(&alias.name) {
         for target in alias.all() {
-            lead::lead(&admitted, &target.provider, &target.model, false, record).await?;
+            lead::lead(&admitted, &target.provider, &target.model, false, record.notes_mut()).await?;
         }
     }
     let mut chances = Chances::of(record.id());
     let fits = |model: &str| call.body.fits(model);
-    let want =
-        alias.targets.first().map_or_else(Want::default, |first| want(&admitted, &first.model, record));
+    let first = alias.targets.first();
+    let want = first.map_or_else(Want::default, |first| want(&admitted, &first.model, record.notes()));
     let whose = alias.sticky.as_ref().and_then(|_| Conversation::of(call, &admitted.principal));
     let (at, pass) = match alias.choose(Tried::default(), fits, want, record.tick(), &mut chances, whose) {
         Some((at, pass)) => (at, Some(pass)),
@@ -142,23 +147,24 @@ async fn by_alias(admitted: Admitted, alias: Arc<Alias>, record: &mut Record) ->
     };
     let none = || Refusal::of(Code::UnknownModel).because("the alias has no target");
     let target = alias.targets.get(at).ok_or_else(none)?;
-    let aim = aim_at(&admitted, target, record).await?;
+    let mut aim = aim_at(&admitted, target, record.notes_mut()).await?;
+    record.aimed(&mut aim);
     let most = alias.attempts;
     let way = Some(Way { alias, at, pass, chances, whose });
     Ok(Composed { admitted, aim, way, most, need: None, bound: None })
 }
 
 /// What a request needs of the quota of a model: its prompt, as far as can be guessed, and the longest answer.
-pub(crate) fn want(admitted: &Admitted, model: &Arc<str>, record: &Record) -> Want {
+pub(crate) fn want(admitted: &Admitted, model: &Arc<str>, notes: &Notes) -> Want {
     let (call, view) = (&admitted.call, admitted.call.body.view());
     let class = call.tags.class.unwrap_or_default();
     if !call.operation.metered() {
         return Want { tokens: 0, class };
     }
-    let prompt = record.books().estimates.of(model, call.body.content().len() as u64).tokens;
+    let prompt = notes.books.estimates.of(model, call.body.content().len() as u64).tokens;
     // without a bound AWS reserves what the model may write at most
-    let longest = || record.prices().max_output_tokens(model).unwrap_or(UNSAID);
-    let output = view.max_tokens().or_else(|| record.longest()).unwrap_or_else(longest);
+    let longest = || notes.prices().max_output_tokens(model).unwrap_or(UNSAID);
+    let output = view.max_tokens().or(notes.longest()).unwrap_or_else(longest);
     Want { tokens: prompt.saturating_add(output.saturating_mul(view.answers())), class }
 }
 
@@ -166,24 +172,23 @@ pub(crate) fn want(admitted: &Admitted, model: &Arc<str>, record: &Record) -> Wa
 const UNSAID: u64 = 8_192;
 
 /// Aims at a target of an alias whose targets the key may call.
-async fn aim_at(admitted: &Admitted, target: &Target, record: &mut Record) -> Result<Aim, Refusal> {
+async fn aim_at(admitted: &Admitted, target: &Target, notes: &mut Notes) -> Result<Aim, Refusal> {
     let (provider, tier) = (Arc::clone(&target.provider), target.tier.clone());
-    let mut aim = aim(admitted, provider, &target.model, tier, true, record).await?;
+    let mut aim = aim(admitted, provider, &target.model, tier, true, notes).await?;
     aim.lane = target.lanes.of(&aim.model, true);
-    adapt(admitted, target, &mut aim, record);
-    aim.note_end(target.replacement.as_deref(), record);
+    adapt(admitted, target, &mut aim, notes);
+    aim.note_end(target.replacement.as_deref(), notes);
     Ok(aim)
 }
 
 /// Takes out of a request what the target refuses: applications name an alias and do not know what is called.
-fn adapt(admitted: &Admitted, target: &Target, aim: &mut Aim, record: &mut Record) {
+fn adapt(admitted: &Admitted, target: &Target, aim: &mut Aim, notes: &Notes) {
     let body = &admitted.call.body;
-    let prices = record.prices();
+    let prices = notes.prices();
     let listed = prices.entry(aim.priced(&prices)).map_or_else(Takes::default, |entry| entry.takes);
     let refuses = target.takes.over(listed).refuses(body.is_foreign_to(&aim.model));
     if !refuses.nothing() {
         body.view().adapt(refuses, &mut aim.edits);
-        record.edited(&aim.edits);
     }
 }
 
@@ -194,22 +199,23 @@ impl Composed {
         target: &Target,
         record: &mut Record,
     ) -> Result<Self, Refusal> {
-        let aim = aim_at(&admitted, target, record).await?;
+        let mut aim = aim_at(&admitted, target, record.notes_mut()).await?;
+        record.aimed(&mut aim);
         Ok(Self { admitted, aim, way: None, most: 1, need: None, bound: None })
     }
 
     /// How the call would go to a target of its alias.
-    pub(crate) async fn aim_of(&self, target: &Target, record: &mut Record) -> Result<Aim, Refusal> {
-        aim_at(&self.admitted, target, record).await
+    pub(crate) async fn aim_of(&self, target: &Target, notes: &mut Notes) -> Result<Aim, Refusal> {
+        aim_at(&self.admitted, target, notes).await
     }
 
-    /// From now on the call goes to another target. When it cannot, it stays as it was.
-    pub(crate) async fn turn_to(&mut self, target: &Target, record: &mut Record) -> Result<(), Refusal> {
-        self.aim = self.aim_of(target, record).await?;
+    /// The same, with what its answer is bounded to.
+    pub(crate) async fn aim_to(&self, target: &Target, notes: &mut Notes) -> Result<Aim, Refusal> {
+        let mut aim = self.aim_of(target, notes).await?;
         if let Some(bound) = self.bound {
-            self.bound(bound, record);
+            bound.tell(&self.admitted, &mut aim.edits);
         }
-        Ok(())
+        Ok(aim)
     }
 
     /// Bounds an answer whose length the caller left open to what those of its alias are.
@@ -231,13 +237,29 @@ impl Composed {
 
     /// Says in the request how long the answer may be; `false` when it has no place for that.
     pub(crate) fn bound(&mut self, bound: Bound, record: &mut Record) -> bool {
-        let Bound { tokens, because } = bound;
-        let edits = &mut self.aim.edits;
-        let bounded = self.admitted.call.body.view().bound_output(tokens, edits);
+        let bounded = bound.tell(&self.admitted, &mut self.aim.edits);
+        if bounded {
+            record.edited(&self.aim.edits);
+            self.bound = Some(bound);
+        }
+        bounded
+    }
+}
+
+impl Aim {
+    /// Whether both are the same target at the same provider.
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        self.target == other.target && self.provider.facts().name == other.provider.facts().name
+    }
+}
+
+impl Bound {
+    /// Writes it into a request; `false` when that has no place for it.
+    fn tell(self, admitted: &Admitted, edits: &mut Edits) -> bool {
+        let Self { tokens, because } = self;
+        let bounded = admitted.call.body.view().bound_output(tokens, edits);
         if bounded {
             edits.said.push(format!("maxTokens {tokens}: {because}"));
-            record.edited(edits);
-            self.bound = Some(bound);
         }
         bounded
     }
@@ -260,10 +282,10 @@ async fn aim(
     name: &str,
     tier: Option<Arc<str>>,
     listed: bool,
-    record: &mut Record,
+    notes: &mut Notes,
 ) -> Result<Aim, Refusal> {
-    let lead = lead::lead(admitted, &provider, name, listed, record).await?;
-    let Chosen { target, lead, said } = tenant::choose(admitted, &provider, name, lead, record).await?;
+    let lead = lead::lead(admitted, &provider, name, listed, notes).await?;
+    let Chosen { target, lead, said } = tenant::choose(admitted, &provider, name, lead, notes).await?;
     let model = match &lead {
         Lead::To(targets) => targets.models.first().map_or_else(|| Arc::clone(&target), Arc::clone),
         Lead::Itself | Lead::Nowhere(_) => Arc::clone(&target),
@@ -272,13 +294,13 @@ async fn aim(
     let prompt: Option<PromptUse> = None;
     let mut edits = Edits::default();
     edits.said.extend(said);
+    let mut stamped = None;
     if carries_metadata(admitted.call.operation) {
-        let stamped = stamp(admitted, prompt.as_ref(), provider.facts().stamps, record.id(), &mut edits)?;
-        record.stamped(stamped, std::mem::take(&mut edits.metadata));
+        let stamps = provider.facts().stamps;
+        stamped = Some(stamp(admitted, prompt.as_ref(), stamps, notes.id, &mut edits)?);
     }
     let tier = tier.filter(|tier| ask_for(tier, &admitted.call, &mut edits));
-    record.composed(&edits, prompt);
-    Ok(Aim { provider, target, lead, model, lane: None, tier, edits })
+    Ok(Aim { provider, target, lead, model, lane: None, tier, edits, stamped, prompt })
 }
 
 /// Asks for a service tier, where the caller asks for no way to be served.

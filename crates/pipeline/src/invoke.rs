@@ -5,7 +5,10 @@ pub(crate) mod chances;
 mod course;
 pub(crate) mod deadline;
 pub(crate) mod exercise;
+mod hedge;
+pub(crate) mod hedges;
 pub(crate) mod inflight;
+mod race;
 pub(crate) mod retries;
 mod told;
 mod trouble;
@@ -15,8 +18,9 @@ use std::sync::Arc;
 use bedplate_core::refusal::{Code, Refusal, Retry};
 use tokio::time::Instant;
 
+use crate::admit::Admitted;
 use crate::cache::{Caching, Fill, Kept};
-use crate::compose::Composed;
+use crate::compose::{Aim, Composed};
 use crate::guard::Cleared;
 use crate::invoke::course::{Course, Next};
 use crate::invoke::deadline::{Deadlines, Timeouts};
@@ -27,6 +31,7 @@ use crate::model::Outputs;
 use crate::pace::Permit;
 use crate::pipeline::{Drain, Refused};
 use crate::provider::{Answer, Ask};
+use crate::settle::notes::Notes;
 use crate::settle::record::Record;
 pub(crate) use told::Told;
 
@@ -92,10 +97,20 @@ pub(crate) async fn invoke(
         }
         let attempting = course.attempting(&record);
         let attempt = course.attempt(&attempting);
-        let (result, attempting, back) = InFlight::new(attempt, attempting, record).await;
+        let (result, attempting, back) = match course.hedge() {
+            None => InFlight::new(attempt, attempting, record).await,
+            // in a box, so that other calls are no larger
+            Some(after) => Box::pin(hedge::race(&mut course, after, attempt, attempting, record)).await,
+        };
         record = back;
         let trouble = Trouble::of(&result);
         course.judge(trouble, &record);
+        if trouble.is_some()
+            && let Some(told) = course.refused.take()
+        {
+            course.went_wrong(result, &attempting, &mut record);
+            return Ok(Given::Told(told, record));
+        }
         let (result, trouble) = match (result, trouble) {
             (result, Some(trouble)) if course.goes_on() => (result, trouble),
             (Ok(answer), _) => {
@@ -118,8 +133,8 @@ pub(crate) async fn invoke(
 }
 
 /// What an attempt at the target of a call is made of.
-fn ask(composed: &mut Composed, last: bool, attempting: &Attempting) -> Ask {
-    let (call, aim) = (&mut composed.admitted.call, &composed.aim);
+fn ask(admitted: &mut Admitted, aim: &Aim, last: bool, attempting: &Attempting) -> Ask {
+    let call = &mut admitted.call;
     let stands_in = *aim.target != *call.name;
     // what no other attempt needs is not copied
     let (path, query, mut headers) = match last {
@@ -139,7 +154,7 @@ fn ask(composed: &mut Composed, last: bool, attempting: &Attempting) -> Ask {
         stands_in,
         query,
         headers,
-        who: Some(composed.admitted.principal.clone()),
+        who: Some(admitted.principal.clone()),
         body: aim.edits.apply(call.body.content()),
         sha256: call.body.sha256(&aim.edits),
         target: Arc::clone(&aim.target),
@@ -150,20 +165,22 @@ fn ask(composed: &mut Composed, last: bool, attempting: &Attempting) -> Ask {
 
 fn attempting(
     composed: &Composed,
-    record: &Record,
+    aim: &Aim,
+    notes: &Notes,
     deadlines: Deadlines,
     drain: Drain,
     permit: Option<Permit>,
 ) -> Attempting {
-    let (call, aim) = (&composed.admitted.call, &composed.aim);
+    let (call, began) = (&composed.admitted.call, notes.tick());
     Attempting {
         provider: aim.provider.facts().clone(),
         target: Arc::clone(&aim.target),
         lead: aim.lead.clone(),
-        began: record.tick(),
+        began,
+        waits_from: began,
         operation: call.operation,
-        max_tokens: call.body.view().max_tokens().or_else(|| record.longest()),
-        estimate: record.books().estimates.of(&aim.model, call.body.content().len() as u64),
+        max_tokens: call.body.view().max_tokens().or(notes.longest()),
+        estimate: notes.books.estimates.of(&aim.model, call.body.content().len() as u64),
         guarded: call.body.view().guarded() || call.headers.get(GUARDRAIL).is_some(),
         sent: Arc::default(),
         deadlines,

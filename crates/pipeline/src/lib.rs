@@ -36,10 +36,10 @@ pub use config::{BudgetsConfig, DrainConfig, OperationsConfig, TimeoutConfig};
 pub use estimate::Estimates;
 pub use invoke::breaker::BreakerConfig;
 pub use invoke::deadline::{Deadlines, Timeouts};
-pub use model::health::{Health, TargetStanding};
+pub use model::health::{Health, Hedged, TargetStanding};
 pub use model::{
-    AliasTimeouts, MaxTokens, Means, ModelConfig, ModelProblem, ModelRuleConfig, RetryConfig, RungConfig,
-    Stale, Sticking, TargetConfig,
+    AliasTimeouts, HedgeConfig, MaxTokens, Means, ModelConfig, ModelProblem, ModelRuleConfig, RetryConfig,
+    RungConfig, Share, Stale, Sticking, TargetConfig,
 };
 pub use pace::{LimitConfig, Pace, PaceConfig, QuotaConfig, QuotaSource};
 pub use pipeline::{Drain, Pipeline, Refused};

@@ -3,6 +3,7 @@
 mod build;
 mod config;
 pub(crate) mod health;
+mod hedge;
 mod line;
 mod outputs;
 mod rule;
@@ -14,6 +15,7 @@ pub use build::{Means, RetryConfig};
 pub use config::{
     AliasTimeouts, MaxTokens, ModelConfig, ModelProblem, RungConfig, Stale, Sticking, TargetConfig,
 };
+pub use hedge::{HedgeConfig, Share};
 pub(crate) use line::{Alias, Rung, Target, Tried, for_call};
 pub(crate) use outputs::Outputs;
 pub use rule::ModelRuleConfig;

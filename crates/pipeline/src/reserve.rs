@@ -12,11 +12,12 @@ use bedplate_core::view::Attached;
 use bedplate_cost::budget::{Kind, Who};
 use bedplate_cost::{Ahead, Ask, PriceBook, named};
 
-use crate::budget::{Likely, Need, Purses, Refused};
+use crate::budget::{Hold, Likely, Need, Purses, Refused};
 use crate::call::Call;
 use crate::compose::lead::{behind, priced};
 use crate::compose::{Because, Bound, Composed, LATENCY_HEADER, TIER_HEADER};
 use crate::estimate::Estimates;
+use crate::settle::notes::Notes;
 use crate::settle::record::Record;
 
 /// Prompt tokens that a model adds to what the caller wrote: tool use alone is a few hundred.
@@ -78,21 +79,27 @@ pub(crate) async fn reserve(composed: &mut Composed, record: &mut Record) -> Res
     Ok(())
 }
 
-/// Takes a hold for another request beside what the call has spent, or may have.
+/// A hold for another request beside what the call has spent, or may have: one to that model. `None` where no budget
+/// concerns the call.
 ///
 /// # Errors
 /// When a budget has no room for it.
-pub(crate) async fn reserve_another(composed: &Composed, record: &mut Record) -> Result<(), ()> {
-    let purses = record.books().purses.clone();
-    let (Some(purses), Some(need)) = (purses, &composed.need) else { return Ok(()) };
-    let hold = purses.hold(&who(composed), need).await.map_err(|_| ())?;
-    record.holds_another(hold);
-    Ok(())
+pub(crate) async fn reserve_another(
+    composed: &Composed,
+    model: &Arc<str>,
+    notes: &Notes,
+) -> Result<Option<Hold>, ()> {
+    let (Some(purses), Some(need)) = (&notes.books.purses, &composed.need) else { return Ok(None) };
+    purses.hold(&who_of(composed, model), need).await.map(Some).map_err(|_| ())
 }
 
 fn who(composed: &Composed) -> Who<'_> {
+    who_of(composed, &composed.aim.model)
+}
+
+fn who_of<'a>(composed: &'a Composed, model: &'a Arc<str>) -> Who<'a> {
     let p = &composed.admitted.principal;
-    let (name, model) = (&composed.admitted.call.name, &composed.aim.model);
+    let name = &composed.admitted.call.name;
     Who {
         team: &p.team,
         feature: &p.feature,
@@ -129,7 +136,7 @@ async fn need(composed: &Composed, strictest: Kind, record: &mut Record) -> (Nee
     let mut others = Vec::new();
     if let Some(way) = &composed.way {
         for target in way.alias.all() {
-            others.push((target, behind(&target.provider, &target.model, record).await));
+            others.push((target, behind(&target.provider, &target.model, record.notes_mut()).await));
         }
     }
     let all = || {

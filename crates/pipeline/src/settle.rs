@@ -1,5 +1,6 @@
 //! Written down once: to the ledger, then to the other sinks, in their order.
 
+pub(crate) mod notes;
 pub(crate) mod record;
 pub(crate) mod used;
 

@@ -74,6 +74,7 @@ impl MetricsConfig {
             budgets: Mutex::default(),
             breakers: Mutex::default(),
             ends: Mutex::default(),
+            hedges: Mutex::default(),
             label_values: self.label_values,
             ledger_pending: AtomicI64::new(0),
             ledger_up: AtomicBool::new(true),
@@ -97,6 +98,15 @@ pub struct EndReading {
     pub days: i64,
 }
 
+/// How many calls of an alias were asked a second time, and whose answer was given.
+#[derive(Clone, Debug)]
+pub struct HedgeReading {
+    pub alias: Arc<str>,
+    /// `first`, `second` or `neither`.
+    pub won: &'static str,
+    pub calls: u64,
+}
+
 /// All counts of this process.
 pub struct Metrics {
     version: String,
@@ -107,6 +117,7 @@ pub struct Metrics {
     budgets: Mutex<Vec<BudgetReading>>,
     breakers: Mutex<Vec<BreakerReading>>,
     ends: Mutex<Vec<EndReading>>,
+    hedges: Mutex<Vec<HedgeReading>>,
     label_values: usize,
     ledger_pending: AtomicI64,
     ledger_up: AtomicBool,
@@ -139,6 +150,9 @@ impl Metrics {
         }
         for EndReading { provider, model, days } in self.ends.lock().iter().take(self.label_values) {
             page.gauges.push((names::END_OF_LIFE, vec![provider.to_string(), model.to_string()], *days));
+        }
+        for HedgeReading { alias, won, calls } in self.hedges.lock().iter().take(3 * self.label_values) {
+            page.show(names::HEDGES, vec![alias.to_string(), (*won).to_owned()], *calls);
         }
         page.amounts = budgets::amounts(&self.budgets.lock(), self.label_values);
         let mut registry = Registry::default();
@@ -177,6 +191,11 @@ impl Metrics {
     /// When the models of targets are gone, until they are looked at again.
     pub fn ends(&self, readings: Vec<EndReading>) {
         *self.ends.lock() = readings;
+    }
+
+    /// How second requests went, until that is looked at again.
+    pub fn hedges(&self, readings: Vec<HedgeReading>) {
+        *self.hedges.lock() = readings;
     }
 
     /// Shows the losses of a sink.

@@ -18,10 +18,10 @@ use bedplate_core::route::Standing;
 use bedplate_gateway::tls::{Certificates, TlsError};
 use bedplate_gateway::{Gateway, Snapshot};
 use bedplate_pipeline::{
-    Books, Estimates, Health, Means, Pace, Pipeline, Provider, Routes, Single, TargetStanding,
+    Books, Estimates, Health, Hedged, Means, Pace, Pipeline, Provider, Routes, Single, TargetStanding,
 };
 use bedplate_store::Journal;
-use bedplate_telemetry::metrics::BreakerReading;
+use bedplate_telemetry::metrics::{BreakerReading, HedgeReading};
 use bedplate_upstream::CredentialsState;
 use tokio::sync::Mutex;
 
@@ -279,6 +279,12 @@ impl Reload {
     /// Where calls wait for room.
     pub(super) fn pace(&self) -> Arc<Pace> {
         Arc::clone(&self.pace)
+    }
+
+    /// How second requests went.
+    pub(super) fn hedges(&self) -> Vec<HedgeReading> {
+        let reading = |Hedged { alias, won, calls }| HedgeReading { alias, won, calls };
+        self.health.hedged().into_iter().map(reading).collect()
     }
 
     pub(super) fn upstream(&self) -> String {

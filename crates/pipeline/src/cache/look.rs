@@ -204,7 +204,7 @@ pub(crate) fn answer(
         }
         (Ok(Given::Answered(answered)), Some(kept)) if failed(&answered) => {
             let Answered { answer, attempting, mut record } = answered;
-            record.attempt_errored(&attempting, answer);
+            record.attempt_unread(&attempting, answer);
             return Ok(kept.reply(record, Mark::Stale));
         }
         (Ok(Given::Told(told, record)), Some(kept)) if told.error.is_some() => {

@@ -8,7 +8,7 @@ use bedplate_cost::{PriceBook, named};
 use crate::admit::{Admitted, model_not_allowed, names_a_model};
 use crate::compose::Aim;
 use crate::provider::{Lead, Leading, Provider};
-use crate::settle::record::Record;
+use crate::settle::notes::Notes;
 
 /// Finds the model behind a target, and refuses what the key may not call, unless the alias that leads there is on its
 /// list (`listed`). Only the first call of an application inference profile waits for an answer.
@@ -20,13 +20,13 @@ pub(super) async fn lead(
     provider: &Arc<dyn Provider>,
     name: &str,
     listed: bool,
-    record: &mut Record,
+    notes: &mut Notes,
 ) -> Result<Lead, Refusal> {
     let call = &admitted.call;
     if !names_a_model(call.operation) {
         return Ok(Lead::Itself);
     }
-    let lead = behind(provider, name, record).await;
+    let lead = behind(provider, name, notes).await;
     let allowed = |name: &str| call.key.allows_model(name);
     let behind = match &lead {
         Lead::Itself => named(name).is_some_and(allowed),
@@ -45,13 +45,13 @@ pub(super) async fn lead(
 }
 
 /// Asks what a target leads to.
-pub(crate) async fn behind(provider: &Arc<dyn Provider>, target: &str, record: &mut Record) -> Lead {
+pub(crate) async fn behind(provider: &Arc<dyn Provider>, target: &str, notes: &mut Notes) -> Lead {
     match Arc::clone(provider).lead(target) {
         Leading::Now(lead) => lead,
         Leading::Asked(asked) => {
-            let began = record.tick();
+            let began = notes.tick();
             let lead = asked.await;
-            record.waited(began);
+            notes.waited(began);
             lead
         }
     }
@@ -59,15 +59,14 @@ pub(crate) async fn behind(provider: &Arc<dyn Provider>, target: &str, record: &
 
 impl Aim {
     /// Says in the record that the model nears its end, and what was tested in its place.
-    pub(super) fn note_end(&mut self, replacement: Option<&str>, record: &mut Record) {
-        let (prices, now) = (record.prices(), record.books().clock.now());
+    pub(super) fn note_end(&mut self, replacement: Option<&str>, notes: &Notes) {
+        let (prices, now) = (notes.prices(), notes.books.clock.now());
         let name = self.priced(&prices);
         let Some(life) = prices.life(name, now).filter(|life| life.is_near()) else { return };
         let instead =
             replacement.map_or_else(String::new, |other| format!(", tested in its place is {other}"));
         let said = format!("model {name}: {life}{instead}");
         self.edits.said.push(said);
-        record.edited(&self.edits);
     }
 
     /// The name that prices are looked up by. A row of the target's own stands over those of its model.

@@ -8,7 +8,7 @@ use bedplate_cost::named;
 use super::{carries_metadata, lead};
 use crate::admit::{Admitted, names_a_model};
 use crate::provider::{Lead, Provider, Tenancy};
-use crate::settle::record::Record;
+use crate::settle::notes::Notes;
 
 /// What is called.
 pub(super) struct Chosen {
@@ -29,7 +29,7 @@ pub(super) async fn choose(
     provider: &Arc<dyn Provider>,
     name: &str,
     lead: Lead,
-    record: &mut Record,
+    notes: &mut Notes,
 ) -> Result<Chosen, Refusal> {
     let call = &admitted.call;
     let as_named = |lead, said| Chosen { target: name.into(), lead, said };
@@ -52,7 +52,7 @@ pub(super) async fn choose(
         (Tenancy::AsNamed | Tenancy::Profile(_), _) => return Ok(as_named(lead, None)),
     };
     let (arn, model) = profile;
-    let behind = lead::behind(provider, &arn, record).await;
+    let behind = lead::behind(provider, &arn, notes).await;
     let why = match (&behind, behind.model()) {
         (_, Some(other)) if **other == *model => {
             let said = format!("model {model} by its inference profile {arn}");

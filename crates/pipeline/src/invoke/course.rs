@@ -4,12 +4,14 @@
 //! fallback says, in order. What each step may cost the upstreams is bounded: by the number of requests to a call, by
 //! the breakers, and by a budget of retries for the rest.
 
+mod room;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bedplate_core::BoxFuture;
 use bedplate_core::record::Degraded;
-use bedplate_core::refusal::{Code, Refusal, Retry};
+use bedplate_core::refusal::Code;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::breaker::{Pass, Verdict};
@@ -20,9 +22,9 @@ use super::retries::{Retries, backoff};
 use super::trouble::Trouble;
 use super::{Given, Terms, Told, ask, attempting, refusal};
 use crate::cache::{Fill, Filling, Kept};
-use crate::compose::{Composed, want};
+use crate::compose::{Aim, Composed, want};
 use crate::model::{Alias, Rung, Target, Tried};
-use crate::pace::{Lane, NoRoom, Permit, Want};
+use crate::pace::{NoRoom, Permit};
 use crate::pipeline::Refused;
 use crate::provider::{Answer, Failed};
 use crate::reserve::reserve_another;
@@ -30,28 +32,32 @@ use crate::settle::record::Record;
 
 /// A call on its way from target to target.
 pub(super) struct Course<'a> {
-    composed: Composed,
-    terms: Terms<'a>,
-    fill: Option<Filling>,
-    began: Instant,
+    pub(super) composed: Composed,
+    pub(super) terms: Terms<'a>,
+    pub(super) fill: Option<Filling>,
+    pub(super) began: Instant,
     /// Requests so far.
-    made: u32,
+    pub(super) made: u32,
     /// The target that is asked, among those of the alias.
-    at: usize,
+    pub(super) at: usize,
     /// Of this round.
-    tried: Tried,
+    pub(super) tried: Tried,
     /// How often the call has waited.
     waits: u32,
-    chances: Chances,
+    pub(super) chances: Chances,
     /// Rungs of the fallback that are behind us.
-    rungs: usize,
-    pass: Option<Pass>,
+    pub(super) rungs: usize,
+    pub(super) pass: Option<Pass>,
     /// What the last retry cost.
     paid: Option<u32>,
     /// An attempt may have been billed for which nothing is held any more.
-    billed: bool,
+    pub(super) billed: bool,
     /// No upstream may be asked any more.
-    over: bool,
+    pub(super) over: bool,
+    /// A second request was sent beside another.
+    pub(super) hedged: bool,
+    /// What is wrong with the call by one of two requests, for when the other has no answer.
+    pub(super) refused: Option<Told>,
     /// The target is one of the fallback.
     lighter: bool,
     permit: Option<Permit>,
@@ -110,6 +116,8 @@ impl<'a> Course<'a> {
             paid: None,
             billed: false,
             over: false,
+            hedged: false,
+            refused: None,
             lighter: false,
             permit: None,
             last: None,
@@ -128,84 +136,22 @@ impl<'a> Course<'a> {
         self.made < self.composed.most || way.is_some_and(|way| self.rungs < way.alias.fallback.len())
     }
 
-    /// Takes room for the next request: at the target that is aimed at, else at another of the alias, now or after a
-    /// wait. `false` when there is none anywhere.
-    pub(super) async fn room(&mut self, record: &mut Record) -> bool {
-        let Some(lane) = self.composed.aim.lane.clone() else { return true };
-        let want = want(&self.composed.admitted, &self.composed.aim.model, record);
-        match lane.take_now(want, record.tick()) {
-            Some(permit) => self.permit = Some(permit),
-            None => return self.wait_for_room(lane, want, record).await,
-        }
-        true
-    }
-
-    /// Waits at the targets that may be asked, whichever has room first.
-    async fn wait_for_room(&mut self, lane: Arc<Lane>, want: Want, record: &mut Record) -> bool {
-        let began = record.tick();
-        let pace = Arc::clone(&record.books().pace);
-        let left = self.left();
-        // what stands in for the targets does not make the caller wait as well
-        let patience = if self.rungs > 0 { Duration::ZERO } else { pace.patience(want.class).min(left) };
-        let mut lanes = vec![lane];
-        let others = self.others(&mut lanes);
-        let clock = Arc::clone(&record.books().clock);
-        let chances = &mut self.chances;
-        let may = |at: usize| match at.checked_sub(1) {
-            None => Some(None),
-            Some(other) => {
-                let (_, target) = others.get(other)?;
-                target.breaker.pass(clock.tick(), chances.next()).map(Some)
-            }
-        };
-        let found = pace.room(&lanes, want, now() + patience, || clock.tick(), may).await;
-        record.queued(began);
-        match found {
-            Ok((0, permit, _)) => {
-                self.permit = Some(permit);
-                true
-            }
-            Ok((at, permit, pass)) => {
-                let Some((place, target)) = others.get(at - 1) else { return false };
-                self.tried.add(*place);
-                self.at = *place;
-                let turned = self.turn_to(target, pass, record).await;
-                self.permit = turned.then_some(permit);
-                turned
-            }
-            Err(no_room) => {
-                self.last = Some(Last::Full(no_room));
-                false
-            }
-        }
-    }
-
-    /// Other targets that may be asked in this round; their lanes are added in the same order.
-    fn others(&self, lanes: &mut Vec<Arc<Lane>>) -> Vec<(usize, Target)> {
-        let Some(way) = self.composed.way.as_ref().filter(|_| self.rungs == 0) else { return Vec::new() };
-        let body = &self.composed.admitted.call.body;
-        let mut others = Vec::new();
-        for at in way.alias.untried(self.tried, |model| body.fits(model)) {
-            if let Some(target) = way.alias.targets.get(at)
-                && target.weight > 0
-                && let Some(lane) = target.lanes.of(&target.model, true)
-            {
-                lanes.push(lane);
-                others.push((at, target.clone()));
-            }
-        }
-        others
-    }
-
     pub(super) fn attempting(&mut self, record: &Record) -> Attempting {
         let deadlines = Deadlines::starting_now(&self.terms.timeouts.after(now() - self.began));
-        attempting(&self.composed, record, deadlines, self.terms.drain, self.permit.take())
+        let composed = &self.composed;
+        attempting(composed, &composed.aim, record.notes(), deadlines, self.terms.drain, self.permit.take())
     }
 
     pub(super) fn attempt(&mut self, attempting: &Attempting) -> BoxFuture<'static, Result<Answer, Failed>> {
         self.made += 1;
+        if self.made == 1
+            && let Some(hedge) = self.composed.way.as_ref().and_then(|way| way.alias.hedge.as_ref())
+        {
+            hedge.earn();
+        }
         let last = self.composed.way.is_none() && self.made >= self.composed.most;
-        let ask = ask(&mut self.composed, last, attempting);
+        let Composed { admitted, aim, .. } = &mut self.composed;
+        let ask = ask(admitted, aim, last, attempting);
         let provider = Arc::clone(&self.composed.aim.provider);
         let attempt = provider.attempt(ask, attempting.deadlines.clone());
         match &self.fill {
@@ -216,6 +162,12 @@ impl<'a> Course<'a> {
 
     /// Tells the target's breaker and the budget of retries how an attempt went.
     pub(super) fn judge(&mut self, trouble: Option<Trouble>, record: &Record) {
+        let pass = self.pass.take();
+        self.judge_pass(pass, trouble, record);
+    }
+
+    /// The same of a request whose leave that is.
+    pub(super) fn judge_pass(&mut self, pass: Option<Pass>, trouble: Option<Trouble>, record: &Record) {
         if self.composed.way.is_none() && self.composed.most == 1 {
             return;
         }
@@ -226,7 +178,7 @@ impl<'a> Course<'a> {
             Some(trouble) if trouble.slow && left => Verdict::Unknown,
             Some(trouble) => trouble.verdict,
         };
-        if let Some(pass) = self.pass.take() {
+        if let Some(pass) = pass {
             pass.judge(verdict, record.tick(), self.chances.next());
         }
         if trouble.is_none() {
@@ -254,7 +206,7 @@ impl<'a> Course<'a> {
         self.last = Some(match result {
             Ok(answer) => {
                 let told = Told::error(&answer);
-                record.attempt_errored(attempting, answer);
+                record.attempt_unread(attempting, answer);
                 Last::Told(told)
             }
             Err(failed) => {
@@ -310,7 +262,7 @@ impl<'a> Course<'a> {
     pub(super) fn end(self, record: Record) -> Result<Given, Refused> {
         match self.last {
             Some(Last::Told(told)) => Ok(Given::Told(told, record)),
-            Some(Last::Full(no_room)) => Err(Refused::new(full(no_room), record)),
+            Some(Last::Full(no_room)) => Err(Refused::new(room::full(no_room), record)),
             Some(Last::Failed(failed)) => Err(Refused::new(refusal(failed.code, failed.cause), record)),
             None => {
                 let refusal = refusal(Code::Unreachable, "nobody was asked".into());
@@ -353,7 +305,7 @@ impl<'a> Course<'a> {
     }
 
     /// Requests that the targets may have: one is left for each lighter model.
-    fn of_targets(&self) -> u32 {
+    pub(super) fn of_targets(&self) -> u32 {
         let lighter =
             |alias: &Alias| alias.fallback.iter().filter(|rung| matches!(rung, Rung::Target(_))).count();
         let lighter = self.composed.way.as_ref().map_or(0, |way| lighter(&way.alias));
@@ -381,7 +333,7 @@ impl<'a> Course<'a> {
     fn choose(&mut self, alias: &Alias, record: &Record) -> Option<(usize, Pass)> {
         let body = &self.composed.admitted.call.body;
         let fits = |model: &str| body.fits(model);
-        let want = want(&self.composed.admitted, &self.composed.aim.model, record);
+        let want = want(&self.composed.admitted, &self.composed.aim.model, record.notes());
         let whose = self.composed.way.as_ref().and_then(|way| way.whose);
         let (at, pass) = alias.choose(self.tried, fits, want, record.tick(), &mut self.chances, whose)?;
         self.tried.add(at);
@@ -412,25 +364,33 @@ impl<'a> Course<'a> {
         if !self.affords(record).await {
             return false;
         }
-        let before =
-            (Arc::clone(&self.composed.aim.target), Arc::clone(&self.composed.aim.provider.facts().name));
-        if !matches!(timeout_at(self.until(), self.composed.turn_to(target, record)).await, Ok(Ok(()))) {
-            return false;
-        }
+        let aim = self.composed.aim_to(target, record.notes_mut());
+        let Ok(Ok(aim)) = timeout_at(self.until(), aim).await else { return false };
         self.pass = pass;
-        let aim = &self.composed.aim;
-        if before != (Arc::clone(&aim.target), Arc::clone(&aim.provider.facts().name)) {
+        self.turn(aim, record);
+        true
+    }
+
+    /// From now on the call goes there.
+    pub(super) fn turn(&mut self, mut aim: Aim, record: &mut Record) {
+        record.aimed(&mut aim);
+        if !self.composed.aim.is_same_place(&aim) {
             // its place in the cache is another target's
             self.fill = None;
         }
-        true
+        self.composed.aim = aim;
     }
 
     /// Whether budgets have room for another request. When they have none now no upstream is asked any more.
     async fn affords(&mut self, record: &mut Record) -> bool {
         if self.billed {
-            match timeout_at(self.until(), reserve_another(&self.composed, record)).await {
-                Ok(Ok(())) => self.billed = false,
+            let (composed, notes) = (&self.composed, record.notes());
+            let reserved = reserve_another(composed, &composed.aim.model, notes);
+            match timeout_at(self.until(), reserved).await {
+                Ok(Ok(hold)) => {
+                    hold.into_iter().for_each(|hold| record.holds_another(hold));
+                    self.billed = false;
+                }
                 Ok(Err(())) | Err(_) => self.over = true,
             }
         }
@@ -442,7 +402,7 @@ impl<'a> Course<'a> {
         if wait > Duration::ZERO {
             let began = record.tick();
             sleep(wait.min(self.left())).await;
-            record.waited(began);
+            record.notes_mut().waited(began);
         }
         self.left() > Duration::ZERO
     }
@@ -467,7 +427,7 @@ impl<'a> Course<'a> {
         let alias = Arc::clone(&self.composed.way.as_ref()?.alias);
         let looks = async {
             for target in alias.all() {
-                if let Ok(aim) = self.composed.aim_of(target, record).await
+                if let Ok(aim) = self.composed.aim_of(target, record.notes_mut()).await
                     && let Some(kept) = self.terms.cache.earlier(&self.composed.admitted, &aim).await
                 {
                     return Some(kept);
@@ -482,14 +442,3 @@ impl<'a> Course<'a> {
         self.composed.way.as_ref().map_or(self.terms.retries, |way| &way.alias.retries)
     }
 }
-
-fn full(no_room: NoRoom) -> Refusal {
-    let NoRoom { shed, lacks, after } = no_room;
-    let after = after.clamp(SOONEST, LATEST);
-    let (shed, lacks) = (shed.name(), lacks.name());
-    Refusal::of(Code::NoRoom).retry(Retry::After(after)).because(format_args!("{shed}: no {lacks} left"))
-}
-
-/// When a caller may try again who got no room.
-const SOONEST: Duration = Duration::from_millis(100);
-const LATEST: Duration = Duration::from_secs(60);

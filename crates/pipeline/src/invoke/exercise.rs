@@ -206,7 +206,7 @@ async fn prepare(admitted: Admitted, target: &Target, record: &mut Record) -> Re
 /// Room at the lighter model, if there is any that nobody waits for.
 fn room(composed: &Composed, record: &Record) -> Result<Option<Permit>, Refusal> {
     let Some(lane) = &composed.aim.lane else { return Ok(None) };
-    let want = want(&composed.admitted, &composed.aim.model, record);
+    let want = want(&composed.admitted, &composed.aim.model, record.notes());
     let permit = lane.take_now(want, record.tick());
     permit.map(Some).ok_or_else(|| Refusal::of(Code::NoRoom))
 }
@@ -219,8 +219,9 @@ async fn go(
     busy: &Busy,
 ) {
     let at = record.books().clock.now();
-    let attempting = attempting(&composed, &record, Deadlines::starting_now(&timeouts), drain, permit);
-    let ask = ask(&mut composed, true, &attempting);
+    let (deadlines, aim) = (Deadlines::starting_now(&timeouts), &composed.aim);
+    let attempting = attempting(&composed, aim, record.notes(), deadlines, drain, permit);
+    let ask = ask(&mut composed.admitted, aim, true, &attempting);
     let attempt = Arc::clone(&composed.aim.provider).attempt(ask, attempting.deadlines.clone());
     let (result, attempting, mut record) = InFlight::new(attempt, attempting, record).await;
     let verdict = Trouble::of(&result).map_or(Verdict::Well, |trouble| trouble.verdict);

@@ -28,6 +28,8 @@ pub(crate) struct Attempting {
     pub(crate) target: Arc<str>,
     pub(crate) lead: Lead,
     pub(crate) began: Tick,
+    /// Since when the call waits for it: of a second request since the first began.
+    pub(crate) waits_from: Tick,
     pub(crate) operation: Operation,
     pub(crate) max_tokens: Option<u64>,
     /// Of its prompt.

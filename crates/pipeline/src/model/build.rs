@@ -12,6 +12,7 @@ use super::line::{Alias, Rung, Target};
 use super::sticky::{Sticky, seed};
 use crate::invoke::breaker::BreakerConfig;
 use crate::invoke::deadline::Timeouts;
+use crate::invoke::hedges::Hedge;
 use crate::pace::{Lanes, Pace};
 use crate::provider::{Provider, ProviderFacts};
 
@@ -93,6 +94,11 @@ impl ModelConfig {
                 exercise: chance(self.exercise),
                 retries: means.health.retries(&name),
                 outputs: (self.max_tokens == MaxTokens::Measured).then(|| means.health.outputs(&name)),
+                hedge: self.hedge.map(|hedge| Hedge {
+                    after: hedge.after.0,
+                    most: hedge.most.0,
+                    hedges: means.health.hedges(&name),
+                }),
                 name: Arc::clone(&name),
                 sticky: self.sticky.map(|Sticking::Conversation| Sticky {
                     warm: means.health.warm(&name),

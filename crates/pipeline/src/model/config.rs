@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::hedge::HedgeConfig;
 use super::line::Tried;
 use super::rule::{ModelRuleConfig, problems_of_rules};
 use crate::invoke::deadline::Timeouts;
@@ -47,6 +48,9 @@ pub struct ModelConfig {
     /// none; 0.1 is one in a thousand.
     #[serde(default)]
     pub exercise: f64,
+    /// A second request to another target when the first is slow; none unless it is said.
+    #[serde(default)]
+    pub hedge: Option<HedgeConfig>,
     /// How long answers may be of which the caller does not say it.
     #[serde(default)]
     pub max_tokens: MaxTokens,
@@ -218,6 +222,9 @@ impl ModelConfig {
         }
         if self.exercise > 0.0 && lighter == 0 {
             add("exercise".into(), "`fallback` has no lighter model that could be asked".into());
+        }
+        if let Some(hedge) = self.hedge {
+            hedge.problems(self, base).into_iter().for_each(|(member, said)| add(member.into(), said));
         }
         match self.sticky_for {
             Some(_) if self.sticky.is_none() => {

@@ -12,6 +12,7 @@ use super::outputs::Outputs;
 use super::warm::Warm;
 use crate::invoke::breaker::{Breaker, BreakerConfig};
 use crate::invoke::exercise::Exercises;
+use crate::invoke::hedges::{Hedges, Won};
 use crate::invoke::retries::Retries;
 
 /// The breakers of all targets, by provider and model, and of all aliases the retry budgets and the conversations that
@@ -24,6 +25,7 @@ pub struct Health {
     exercises: Mutex<HashMap<Place, Weak<Exercises>, FixedState>>,
     warm: Mutex<HashMap<Arc<str>, Weak<Warm>, FixedState>>,
     outputs: Mutex<HashMap<Arc<str>, Weak<Outputs>, FixedState>>,
+    hedges: Mutex<HashMap<Arc<str>, Weak<Hedges>, FixedState>>,
 }
 
 /// Provider and model.
@@ -35,6 +37,15 @@ pub struct TargetStanding {
     pub provider: Arc<str>,
     pub model: Arc<str>,
     pub standing: Standing,
+}
+
+/// How many calls of an alias were asked a second time, while the first request was under way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hedged {
+    pub alias: Arc<str>,
+    /// Whose answer the caller got: `first`, `second` or `neither`.
+    pub won: &'static str,
+    pub calls: u64,
 }
 
 impl Health {
@@ -82,6 +93,24 @@ impl Health {
     /// What was learned of the answers of an alias.
     pub(crate) fn outputs(&self, alias: &Arc<str>) -> Arc<Outputs> {
         shared(&self.outputs, alias)
+    }
+
+    /// What calls of an alias have earned in second requests.
+    pub(crate) fn hedges(&self, alias: &Arc<str>) -> Arc<Hedges> {
+        shared(&self.hedges, alias)
+    }
+
+    /// How second requests went, by alias.
+    pub fn hedged(&self) -> Vec<Hedged> {
+        let hedges = self.hedges.lock();
+        let mut all = Vec::new();
+        for (alias, hedges) in hedges.iter().filter_map(|(alias, weak)| Some((alias, weak.upgrade()?))) {
+            let hedged =
+                |won: Won| Hedged { alias: Arc::clone(alias), won: won.name(), calls: hedges.went(won) };
+            all.extend(Won::ALL.map(hedged));
+        }
+        all.sort_by(|a, b| a.alias.cmp(&b.alias));
+        all
     }
 
     /// How every target stands, in the order of their names.

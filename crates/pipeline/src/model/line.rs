@@ -12,6 +12,7 @@ use crate::invoke::breaker::{Breaker, Pass};
 use crate::invoke::chances::Chances;
 use crate::invoke::deadline::Timeouts;
 use crate::invoke::exercise::Exercises;
+use crate::invoke::hedges::Hedge;
 use crate::invoke::retries::Retries;
 use crate::pace::{Lanes, Want};
 use crate::provider::Provider;
@@ -27,6 +28,7 @@ pub(crate) struct Alias {
     /// Calls that a lighter model is tried with, too: those whose chance is no larger.
     pub(crate) exercise: u32,
     pub(crate) retries: Arc<Retries>,
+    pub(crate) hedge: Option<Hedge>,
     /// Whether conversations stay on a target.
     pub(crate) sticky: Option<Sticky>,
     /// In order. Each is the alias with other targets.

@@ -1,52 +1,48 @@
 //! The record of one call: opened at its start, settled exactly once.
 
+mod attempts;
 mod cached;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use bedplate_core::attribution::PromptUse;
 use bedplate_core::budget::{Blocked, Charge};
 use bedplate_core::call::{CallId, Dialect, Headers, Operation};
 use bedplate_core::clock::{Tick, Timestamp};
 use bedplate_core::content::Content;
 use bedplate_core::money::Cost;
 use bedplate_core::principal::Principal;
-use bedplate_core::record::{AttemptRow, AttemptTimings, CallRow, Degraded, Ending, Outcome, Timings};
+use bedplate_core::record::{AttemptTimings, CallRow, Degraded, Ending, Outcome, Timings};
 use bedplate_core::refusal::{Code, Refusal};
 use bedplate_core::usage::{Usage, UsageBasis};
-use bedplate_core::view::{Edits, Stamped};
+use bedplate_core::view::Edits;
 use bedplate_cost::PriceBook;
 
 use crate::budget::{Hold, Spent};
 use crate::call::Tags;
+use crate::compose::Aim;
 use crate::invoke::Told;
 use crate::invoke::inflight::Attempting;
-use crate::pace::Went;
-use crate::provider::{Answer, AnswerBody, Failed, Metered};
-use crate::settle::used::Used;
+use crate::provider::{Answer, AnswerBody};
+use crate::settle::notes::{Notes, micros};
 use crate::settle::{Admission, Books};
 
 /// Written by the phases, read by nobody but the sinks. Dropped without being finished (a panic, a
 /// door that gave up) it settles itself.
 pub struct Record {
-    id: CallId,
-    books: Arc<Books>,
+    notes: Notes,
     began: Tick,
     admission: Admission,
     /// `None` once settled.
     outcome: Option<Box<Outcome>>,
-    /// Microseconds spent waiting for the caller's body and for the upstream.
-    waited: u64,
+    /// Until when attempts are among what was waited for: of two at a time the time counts once.
+    heard_until: Tick,
     /// The attempt under way: what its answer said before its usage was known.
     answered: Option<Answering>,
     /// What the call holds in budgets.
     hold: Option<Hold>,
     /// What attempts came to for which that is held.
     spent: Spent,
-    /// Tokens that the answer is bounded to because hardly any is longer.
-    right_sized: Option<u64>,
 }
 
 struct Answering {
@@ -103,21 +99,27 @@ impl Record {
         };
         let outcome = Some(Box::new(Outcome { call, attempts: Vec::with_capacity(1) }));
         Self {
-            id,
-            books,
+            notes: Notes::new(id, books, at),
             began,
             admission,
             outcome,
-            waited: 0,
+            heard_until: began,
             answered: None,
             hold: None,
             spent: Spent::NOTHING,
-            right_sized: None,
         }
     }
 
     pub fn id(&self) -> CallId {
-        self.id
+        self.notes.id
+    }
+
+    pub(crate) fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    pub(crate) fn notes_mut(&mut self) -> &mut Notes {
+        &mut self.notes
     }
 
     /// What is called, as far as the path tells.
@@ -137,7 +139,7 @@ impl Record {
     /// The body has been read; `waited` is how long the caller took to send it.
     pub fn body_read(&mut self, bytes: usize, waited: std::time::Duration) {
         let at = self.elapsed();
-        self.waited += micros(waited);
+        self.notes.waited += micros(waited);
         self.write(|call| {
             call.bytes_in = bytes as u64;
             call.timings.body_read = Some(at);
@@ -154,7 +156,7 @@ impl Record {
     }
 
     pub(crate) fn tick(&self) -> Tick {
-        self.books.clock.tick()
+        self.notes.books.clock.tick()
     }
 
     pub(crate) fn admitted(&mut self, principal: &Principal) {
@@ -166,31 +168,32 @@ impl Record {
         });
     }
 
-    pub(crate) fn stamped(&mut self, stamped: Stamped, metadata: Vec<(String, String)>) {
+    /// What the call is sent, from now on.
+    pub(crate) fn aimed(&mut self, aim: &mut Aim) {
+        let (stamped, metadata) = (aim.stamped, std::mem::take(&mut aim.edits.metadata));
+        let prompt = aim.prompt.take();
         self.write(|call| {
-            call.stamped = u8::try_from(stamped.kept).unwrap_or(u8::MAX);
-            call.unstamped = u8::try_from(stamped.dropped).unwrap_or(u8::MAX);
-            call.metadata = metadata;
+            if let Some(stamped) = stamped {
+                call.stamped = u8::try_from(stamped.kept).unwrap_or(u8::MAX);
+                call.unstamped = u8::try_from(stamped.dropped).unwrap_or(u8::MAX);
+                call.metadata = metadata;
+            }
+            call.prompt = prompt.map(Box::new);
         });
+        self.edited(&aim.edits);
     }
 
     pub(crate) fn books(&self) -> &Books {
-        &self.books
+        &self.notes.books
     }
 
     pub(crate) fn shared_books(&self) -> Arc<Books> {
-        Arc::clone(&self.books)
+        Arc::clone(&self.notes.books)
     }
 
     /// The prices of the moment at which the call was admitted.
     pub(crate) fn prices(&self) -> PriceBook {
-        let at = self.outcome.as_ref().map(|o| o.call.admitted_at);
-        at.map_or_else(|| PriceBook::clone(&self.books.prices), |at| self.books.prices.on(at))
-    }
-
-    /// Somebody else was waited for since `began`.
-    pub(crate) fn waited(&mut self, began: Tick) {
-        self.waited += micros(self.tick().since(began));
+        self.notes.prices()
     }
 
     /// From now on the record settles this hold.
@@ -223,27 +226,18 @@ impl Record {
 
     /// A budget bounds the answer to so many tokens.
     pub(crate) fn bound(&mut self, tokens: u64) {
+        self.notes.bounded = Some(tokens);
         self.write(|call| call.bounded = Some(tokens));
     }
 
     /// The answer is bounded to what those of its alias are.
     pub(crate) fn right_sized(&mut self, tokens: u64) {
-        self.right_sized = Some(tokens);
-    }
-
-    /// What the answer is bounded to, for whatever reason.
-    pub(crate) fn longest(&self) -> Option<u64> {
-        self.bounded().or(self.right_sized)
+        self.notes.right_sized = Some(tokens);
     }
 
     /// What a budget bounds it to.
     pub(crate) fn bounded(&self) -> Option<u64> {
-        self.outcome.as_ref().and_then(|o| o.call.bounded)
-    }
-
-    pub(crate) fn composed(&mut self, edits: &Edits, prompt: Option<PromptUse>) {
-        self.edited(edits);
-        self.write(|call| call.prompt = prompt.map(Box::new));
+        self.notes.bounded
     }
 
     /// What was changed in the request is more than was known when it was composed.
@@ -277,47 +271,11 @@ impl Record {
         self.write(|call| call.error = exception);
     }
 
-    /// An answer has begun; its usage comes later.
-    pub(crate) fn attempt_answered(
-        &mut self,
-        status: u16,
-        request_id: Option<String>,
-        error: Option<String>,
-        timings: AttemptTimings,
-    ) {
-        self.answered = Some(Answering { status, request_id, error, timings });
-    }
-
     /// The call waited for room.
     pub(crate) fn queued(&mut self, began: Tick) {
         let waited = micros(self.tick().since(began));
-        self.waited += waited;
+        self.notes.waited += waited;
         self.write(|call| *call.timings.queued.get_or_insert(0) += waited);
-    }
-
-    pub(crate) fn attempt_failed(&mut self, attempting: &Attempting, failed: &Failed) {
-        self.attempt_answered(0, failed.request_id.clone(), None, failed.timings);
-        let used = if failed.sent { Used::unheard(attempting) } else { Used::nothing() };
-        self.attempt(attempting, Some(failed.code), used);
-    }
-
-    /// The attempt was let go before it answered.
-    pub(crate) fn attempt_abandoned(&mut self, attempting: &Attempting) {
-        if self.answered.is_none() {
-            self.attempt_answered(0, None, None, AttemptTimings::default());
-        }
-        let sent = attempting.sent.load(Ordering::Relaxed);
-        self.attempt(attempting, None, if sent { Used::unheard(attempting) } else { Used::nothing() });
-    }
-
-    /// The attempt is over and this is what it used.
-    pub(crate) fn attempt_metered(&mut self, attempting: &Attempting, metered: Metered) {
-        if let Some(answered) = &mut self.answered {
-            answered.timings.upstream_latency_ms = metered.latency_ms;
-        }
-        let failed = self.answered.as_ref().is_some_and(|a| a.status != 200);
-        self.write(|call| call.stop_reason.clone_from(&metered.stop_reason));
-        self.attempt(attempting, None, Used::heard(attempting, metered, failed));
     }
 
     /// Settles a whole answer and gives back what goes to the caller. `ending` when it is not plain
@@ -377,79 +335,22 @@ impl Record {
         self.settle();
     }
 
-    fn attempt(&mut self, attempting: &Attempting, code: Option<Code>, used: Used) {
-        let answered = self.answered.take().unwrap_or(Answering {
-            status: 0,
-            request_id: None,
-            error: None,
-            timings: AttemptTimings::default(),
-        });
-        let heard = answered.status != 0 || !attempting.sent.load(Ordering::Relaxed);
-        if let Some(permit) = &attempting.permit {
-            let went = went(answered.status, code, &answered.timings);
-            permit.settle(went, heard.then_some(&used.usage), self.tick());
-        }
-        let prices = self.prices();
-        let (cost, price_basis) = used.price(attempting, &prices);
-        let Used { usage, basis, tier, model, .. } = used;
-        if let Some((outputs, bound)) = attempting.length.as_ref().filter(|_| answered.status == 200)
-            && basis == UsageBasis::Reported
-        {
-            outputs.learn(usage.output, *bound);
-        }
-        if basis == UsageBasis::Reported {
-            self.books.estimates.learn(&attempting.estimate, usage.prompt());
-        }
-        let mut timings = answered.timings;
-        timings.total = micros(self.books.clock.tick().since(attempting.began));
-        self.waited += timings.total;
-        let price_version = prices.version();
-        let Some(outcome) = &mut self.outcome else { return };
-        outcome.call.usage.add(&usage);
-        outcome.call.cost = outcome.call.cost.plus(cost);
-        outcome.call.basis = either(outcome.call.basis, basis);
-        self.spent.cost = self.spent.cost.plus(cost);
-        self.spent.tokens += usage.total();
-        self.spent.certain &= matches!(basis, UsageBasis::Reported | UsageBasis::None);
-        let n = u16::try_from(outcome.attempts.len() + 1).unwrap_or(u16::MAX);
-        outcome.attempts.push(AttemptRow {
-            n,
-            provider: Arc::clone(&attempting.provider.name),
-            region: Arc::clone(&attempting.provider.region),
-            account: Arc::clone(&attempting.provider.account),
-            target: Arc::clone(&attempting.target),
-            model: model.map(Arc::from).or_else(|| attempting.lead.model().map(Arc::clone)),
-            tier,
-            status: answered.status,
-            upstream_request_id: answered.request_id,
-            code,
-            error: answered.error,
-            usage,
-            basis,
-            price_version,
-            price_basis,
-            cost,
-            expected: if attempting.operation.metered() { attempting.estimate.tokens } else { 0 },
-            timings,
-        });
-    }
-
     fn settle(&mut self) {
         let Some(mut outcome) = self.outcome.take() else { return };
-        let total = micros(self.books.clock.tick().since(self.began));
+        let total = micros(self.notes.books.clock.tick().since(self.began));
         outcome.call.timings.total = total;
-        outcome.call.timings.overhead = total.saturating_sub(self.waited);
+        outcome.call.timings.overhead = total.saturating_sub(self.notes.waited);
         if let Some(hold) = self.hold.take() {
             charge(&mut outcome.call.charges, hold.settle(self.spent));
         }
         let outcome: Arc<Outcome> = Arc::from(outcome);
         if self.admission == Admission::Placed {
-            self.books.intake.settle(Arc::clone(&outcome));
+            self.notes.books.intake.settle(Arc::clone(&outcome));
         }
-        for sink in &self.books.sinks {
+        for sink in &self.notes.books.sinks {
             sink.settle(&outcome);
         }
-        self.books.open.fetch_sub(1, Ordering::Relaxed);
+        self.notes.books.open.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn write(&mut self, f: impl FnOnce(&mut CallRow)) {
@@ -459,7 +360,7 @@ impl Record {
     }
 
     fn elapsed(&self) -> u64 {
-        micros(self.books.clock.tick().since(self.began))
+        micros(self.notes.books.clock.tick().since(self.began))
     }
 }
 
@@ -478,28 +379,6 @@ impl Drop for Record {
     }
 }
 
-/// What an attempt says about how much its target can bear.
-fn went(status: u16, code: Option<Code>, timings: &AttemptTimings) -> Went {
-    match (status, code) {
-        (200, None) => Went::Well(timings.first_token.map(Duration::from_micros)),
-        (429, _) => Went::Throttled,
-        (408 | 500.., _) => Went::Ill,
-        (0, Some(Code::FirstTokenTimeout | Code::IdleTimeout | Code::TotalTimeout | Code::BrokenAnswer)) => {
-            Went::Ill
-        }
-        _ => Went::Unknown,
-    }
-}
-
-/// Of several attempts that which is known the least.
-fn either(a: UsageBasis, b: UsageBasis) -> UsageBasis {
-    match (a, b) {
-        (UsageBasis::Estimated, _) | (_, UsageBasis::Estimated) => UsageBasis::Estimated,
-        (a, UsageBasis::None) => a,
-        (_, b) => b,
-    }
-}
-
 /// One charge a window.
 fn charge(all: &mut Vec<Charge>, more: Vec<Charge>) {
     if all.is_empty() {
@@ -512,8 +391,4 @@ fn charge(all: &mut Vec<Charge>, more: Vec<Charge>) {
             None => all.push(charge),
         }
     }
-}
-
-fn micros(d: std::time::Duration) -> u64 {
-    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
 }

@@ -3,6 +3,7 @@
 mod chance;
 mod deadline;
 mod exercise;
+mod hedge;
 mod money;
 mod rules;
 mod steps;

@@ -69,6 +69,8 @@ metrics! {
         "Answers that are less than was asked for: lighter-model, stale, static";
     BREAKER = "bedplate_breaker_state", Gauge, ["provider", "model"],
         "Whether a target of an alias is asked: 0 closed, 1 gets a growing part of its calls, 2 one call at a time, 3 open";
+    HEDGES = "bedplate_hedges", Counter, ["alias", "won"],
+        "Calls of which a second request was sent while the first was slow, by whose answer was given: first, second, neither";
     AVOIDED = "bedplate_cache_avoided_usd", Counter, ["model", "team", "feature"],
         "Dollars that kept answers spared, by the price book of their moment; not part of what was spent";
     AVOIDED_TOKENS = "bedplate_cache_avoided_tokens", Counter, ["model", "team", "feature", "kind"],

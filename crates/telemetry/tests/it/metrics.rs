@@ -8,7 +8,7 @@ use bedplate_core::record::{Ending, Outcome};
 use bedplate_core::refusal::Code;
 use bedplate_core::usage::Unit;
 use bedplate_telemetry::metrics::{AccountReading, BudgetReading, METRICS, Metrics, MetricsConfig};
-use bedplate_telemetry::metrics::{BreakerReading, EndReading};
+use bedplate_telemetry::metrics::{BreakerReading, EndReading, HedgeReading};
 use proptest::prelude::*;
 
 use crate::openmetrics::Page;
@@ -47,6 +47,7 @@ fn every_metric_of_the_table_is_counted() {
     metrics.begun();
     metrics.breakers(vec![BreakerReading { provider: "use1".into(), model: MODEL.into(), state: 3 }]);
     metrics.ends(vec![EndReading { provider: "use1".into(), model: MODEL.into(), days: -3 }]);
+    metrics.hedges(vec![HedgeReading { alias: "triage".into(), won: "second", calls: 7 }]);
     metrics.ledger_pending(42);
     metrics.ledger_up(false);
     let stand = Stand { settled: 250_000_000, granted: 100_000_000, unknown: 50_000_000 };
@@ -57,6 +58,7 @@ fn every_metric_of_the_table_is_counted() {
 
     assert_eq!(page.get("bedplate_degraded_total", &[("model", MODEL), ("by", "lighter-model")]), 1.0);
     assert_eq!(page.get("bedplate_breaker_state", &[("provider", "use1"), ("model", MODEL)]), 3.0);
+    assert_eq!(page.get("bedplate_hedges_total", &[("alias", "triage"), ("won", "second")]), 7.0);
     // two requests, of which more was told than the twelve that were expected of each
     assert_eq!(page.get("bedplate_prompt_expected_tokens_total", &[("model", MODEL)]), 24.0);
     let told = page.get("bedplate_prompt_told_tokens_total", &[("model", MODEL)]);

@@ -7,9 +7,8 @@ use bedplate_core::money::{Cost, Nanos};
 use bedplate_core::record::{Degraded, Ending};
 use bedplate_cost::Ask;
 
-use super::{Record, micros};
-use crate::invoke::inflight::Attempting;
-use crate::provider::{Answer, AnswerBody};
+use super::Record;
+use crate::settle::notes::micros;
 
 impl Record {
     pub(crate) fn cache(&mut self, mark: Mark, skip: Option<Skip>) {
@@ -18,17 +17,7 @@ impl Record {
 
     /// So long the call waited for somebody else's answer.
     pub(crate) fn waited_for(&mut self, waited: Duration) {
-        self.waited += micros(waited);
-    }
-
-    /// An attempt whose answer is an error that nobody is given.
-    pub(crate) fn attempt_errored(&mut self, attempting: &Attempting, answer: Answer) {
-        let metered = match answer.body {
-            AnswerBody::Whole(_, metered) => metered,
-            AnswerBody::Stream(flow) => flow.metered(),
-        };
-        self.attempt_answered(answer.status, answer.request_id, answer.error, answer.timings);
-        self.attempt_metered(attempting, metered);
+        self.notes.waited += micros(waited);
     }
 
     /// Settles a call that a kept answer is given to. What that would have cost is told apart from what was spent.
@@ -39,7 +28,7 @@ impl Record {
             Some(usage) => self.prices().price(Ask { model, region, tier, usage }).cost,
             None => Cost::Unknown(Nanos::ZERO),
         };
-        let age = self.books.clock.now().0.saturating_sub(entry.made_at.0);
+        let age = self.notes.books.clock.now().0.saturating_sub(entry.made_at.0);
         let age_ms = u64::try_from(age / 1_000).unwrap_or(0);
         let avoided = Avoided { call: entry.call, age_ms, usage, cost };
         self.first_byte();

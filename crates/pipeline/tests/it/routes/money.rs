@@ -22,7 +22,7 @@ fn lost() -> Script {
 }
 
 /// What a call of the house holds, and what one that is answered costs, in nano-dollars.
-fn prices() -> (i64, i64) {
+pub(super) fn prices() -> (i64, i64) {
     let (book, region) = (PriceBook::embedded(), "us-east-1");
     let input = b"{\"messages\":[]}".len() as u64 + 1_024;
     let ahead = Ahead { model: LITE, region, tier: "", writes_cache: false, input, output: Some(50) };

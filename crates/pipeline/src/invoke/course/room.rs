@@ -1,0 +1,95 @@
+//! Room for the next request of a call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bedplate_core::refusal::{Code, Refusal, Retry};
+
+use super::{Course, Last};
+use crate::compose::want;
+use crate::invoke::deadline::now;
+use crate::model::Target;
+use crate::pace::{Lane, NoRoom, Want};
+use crate::settle::record::Record;
+
+impl Course<'_> {
+    /// Takes room for the next request: at the target that is aimed at, else at another of the alias, now or after a
+    /// wait. `false` when there is none anywhere.
+    pub(in crate::invoke) async fn room(&mut self, record: &mut Record) -> bool {
+        let Some(lane) = self.composed.aim.lane.clone() else { return true };
+        let want = want(&self.composed.admitted, &self.composed.aim.model, record.notes());
+        match lane.take_now(want, record.tick()) {
+            Some(permit) => self.permit = Some(permit),
+            None => return self.wait_for_room(lane, want, record).await,
+        }
+        true
+    }
+
+    /// Waits at the targets that may be asked, whichever has room first.
+    async fn wait_for_room(&mut self, lane: Arc<Lane>, want: Want, record: &mut Record) -> bool {
+        let began = record.tick();
+        let pace = Arc::clone(&record.books().pace);
+        let left = self.left();
+        // what stands in for the targets does not make the caller wait as well
+        let patience = if self.rungs > 0 { Duration::ZERO } else { pace.patience(want.class).min(left) };
+        let mut lanes = vec![lane];
+        let others = self.others(&mut lanes);
+        let clock = Arc::clone(&record.books().clock);
+        let chances = &mut self.chances;
+        let may = |at: usize| match at.checked_sub(1) {
+            None => Some(None),
+            Some(other) => {
+                let (_, target) = others.get(other)?;
+                target.breaker.pass(clock.tick(), chances.next()).map(Some)
+            }
+        };
+        let found = pace.room(&lanes, want, now() + patience, || clock.tick(), may).await;
+        record.queued(began);
+        match found {
+            Ok((0, permit, _)) => {
+                self.permit = Some(permit);
+                true
+            }
+            Ok((at, permit, pass)) => {
+                let Some((place, target)) = others.get(at - 1) else { return false };
+                self.tried.add(*place);
+                self.at = *place;
+                let turned = self.turn_to(target, pass, record).await;
+                self.permit = turned.then_some(permit);
+                turned
+            }
+            Err(no_room) => {
+                self.last = Some(Last::Full(no_room));
+                false
+            }
+        }
+    }
+
+    /// Other targets that may be asked in this round; their lanes are added in the same order.
+    fn others(&self, lanes: &mut Vec<Arc<Lane>>) -> Vec<(usize, Target)> {
+        let Some(way) = self.composed.way.as_ref().filter(|_| self.rungs == 0) else { return Vec::new() };
+        let body = &self.composed.admitted.call.body;
+        let mut others = Vec::new();
+        for at in way.alias.untried(self.tried, |model| body.fits(model)) {
+            if let Some(target) = way.alias.targets.get(at)
+                && target.weight > 0
+                && let Some(lane) = target.lanes.of(&target.model, true)
+            {
+                lanes.push(lane);
+                others.push((at, target.clone()));
+            }
+        }
+        others
+    }
+}
+
+pub(super) fn full(no_room: NoRoom) -> Refusal {
+    let NoRoom { shed, lacks, after } = no_room;
+    let after = after.clamp(SOONEST, LATEST);
+    let (shed, lacks) = (shed.name(), lacks.name());
+    Refusal::of(Code::NoRoom).retry(Retry::After(after)).because(format_args!("{shed}: no {lacks} left"))
+}
+
+/// When a caller may try again who got no room.
+const SOONEST: Duration = Duration::from_millis(100);
+const LATEST: Duration = Duration::from_secs(60);
