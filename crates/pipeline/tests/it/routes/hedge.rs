@@ -372,27 +372,47 @@ async fn a_caller_who_leaves_pays_for_both() {
 
 #[tokio::test(start_paused = true)]
 async fn of_two_at_a_time_the_wait_counts_once() {
-    let pair = Pair::new(Script::Hangs, at(2, 200));
-    let clock = pair.bed.house.clock.clone();
-    let walks = async {
-        loop {
-            sleep(Duration::from_millis(100)).await;
-            clock.advance(Duration::from_millis(100));
+    for (first, second, asked, secs) in [
+        (Script::Hangs, at(2, 200), [("use1", 0, 4.0), ("usw2", 200, 2.0)], 4.0),
+        (at(5, 200), Script::Hangs, [("usw2", 0, 3.0), ("use1", 200, 5.0)], 5.0),
+    ] {
+        let pair = Pair::new(first, second);
+        let clock = pair.bed.house.clock.clone();
+        let walks = async {
+            loop {
+                sleep(Duration::from_millis(100)).await;
+                clock.advance(Duration::from_millis(100));
+            }
+        };
+        let record = pair.bed.house.open().await.unwrap();
+        // what bedplate itself took
+        clock.advance(Duration::from_secs(7));
+        let mut call = crate::house::call(Operation::Converse);
+        call.name = "triage".into();
+        tokio::select! {
+            reply = pair.bed.house.pipeline.run(call, record) => drop(reply),
+            () = walks => {}
         }
-    };
-    let record = pair.bed.house.open().await.unwrap();
-    // what bedplate itself took
-    clock.advance(Duration::from_secs(7));
-    let mut call = crate::house::call(Operation::Converse);
-    call.name = "triage".into();
-    tokio::select! {
-        reply = pair.bed.house.pipeline.run(call, record) => drop(reply),
-        () = walks => {}
+        let row = &pair.bed.house.settled().await[0];
+        let secs_of = |micros: u64| (micros as f64 / 1e6).round();
+        let took = row.attempts.iter().map(|a| (&*a.provider, a.status, secs_of(a.timings.total)));
+        assert_eq!(took.collect::<Vec<_>>(), asked);
+        let timings = &row.call.timings;
+        assert_eq!((secs_of(timings.total), secs_of(timings.overhead)), (7.0 + secs, 7.0));
     }
-    let row = &pair.bed.house.settled().await[0];
-    assert_eq!(statuses(row), [("use1", 0), ("usw2", 200)]);
-    let secs = |micros: u64| (micros as f64 / 1e6).round();
-    assert_eq!(secs(row.call.timings.total), 11.0);
-    assert_eq!(secs(row.call.timings.overhead), 7.0);
-    assert_eq!((secs(row.attempts[0].timings.total), secs(row.attempts[1].timings.total)), (4.0, 2.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_second_lost_is_not_held_for_again() {
+    let (worst, cost) = prices();
+    // room for two
+    let (dollars, nanos) = (2 * worst / 1_000_000_000, 2 * worst % 1_000_000_000);
+    let budgets = format!("[[budget]]\nname = 'b'\nlimit = '{dollars}.{nanos:09} USD'\n");
+    let lost = fails(1, Code::BrokenAnswer, true);
+    let asked = [Cued::new("use1", [at(4, 503)], whole(200)), Cued::new("usw2", [lost], whole(200))];
+    let bed = Bed::with(TWO, RetryConfig::default(), &asked, Some(&budgets));
+    let row = bed.row(Operation::Converse).await;
+    assert_eq!(statuses(&row)[..2], [("usw2", 0), ("use1", 503)]);
+    let charges: i64 = row.call.charges.iter().map(|charge| charge.amount).sum();
+    assert_eq!((row.attempts.len(), row.call.status, charges), (3, 200, worst + cost));
 }
