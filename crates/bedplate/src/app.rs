@@ -123,7 +123,7 @@ impl App {
         let in_force = Arc::new(InForce::new(purses, escrow));
         in_force.take_changed().await?;
         let notices = notices::start(&project, &settings, &clock, &ids, &ledger)?;
-        let cache = cache::open(&settings, &keymaker, runtime)?;
+        let (cache, rates) = cache::serve(&settings, &keymaker, runtime)?;
         let tally = Arc::<CacheTally>::default();
         let live = Live::new(Arc::clone(&clock));
         let mut sinks = telemetry.sinks();
@@ -151,6 +151,7 @@ impl App {
             sinks,
             budgets: Arc::clone(&in_force),
             cache: cache.clone(),
+            rates: Arc::clone(&rates),
         })
         .await
         .map_err(Failure::usage)?;
@@ -189,7 +190,8 @@ impl App {
         let metrics = {
             let (metrics, reload) = (Arc::clone(&telemetry.metrics), Arc::clone(&reload));
             let (notices, clock) = (Arc::clone(&notices), Arc::clone(&clock));
-            let (cache, gateway, pace) = (cache.clone(), Arc::clone(&gateway), reload.pace());
+            let (cache, rates) = (cache.clone(), Arc::clone(&rates));
+            let (gateway, pace) = (Arc::clone(&gateway), reload.pace());
             move || {
                 metrics.breakers(reload.breakers());
                 metrics.hedges(reload.hedges());
@@ -202,6 +204,7 @@ impl App {
                     &(reload.metrics()
                         + &notices.metrics()
                         + &cache::metrics(&cache)
+                        + &cache::rate_metrics(&*rates)
                         + &lanes::metrics(&pace.stands())),
                 )
             }

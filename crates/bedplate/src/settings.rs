@@ -15,7 +15,7 @@ use bedplate_gateway::{Auth, Limits};
 use bedplate_notify::config::Config as NotifyConfig;
 use bedplate_pipeline::{
     BreakerConfig, BudgetsConfig, CacheConfig, DrainConfig, ModelConfig, OperationsConfig, PaceConfig,
-    RetryConfig, TimeoutConfig,
+    RetryConfig, ThrottleConfig, TimeoutConfig,
 };
 use bedplate_telemetry::LogConfig;
 use bedplate_telemetry::call_log::Calls;
@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     /// Money or tokens that may be spent over a period.
     pub(crate) budget: Vec<BudgetConfig>,
     pub(crate) budgets: BudgetsConfig,
+    /// How much callers may ask at a time.
+    pub(crate) throttle: Vec<ThrottleConfig>,
     pub(crate) cache: CacheConfig,
     pub(crate) log: LogConfig,
     pub(crate) metrics: MetricsConfig,

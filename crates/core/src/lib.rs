@@ -12,6 +12,7 @@
 //! | [`usage`], [`money`] | what was used, and what it cost |
 //! | [`spend`] | what calls came to, summed by what they have in common |
 //! | [`budget`] | money over a period: windows, slices, charges |
+//! | [`rate`] | requests and tokens a minute: counts, and the port of what counts them |
 //! | [`cache`] | kept answers, and what they are found by |
 //! | [`notice`] | what operators are told of |
 //! | [`refusal`] | the one currency of failure: code, stage, fault, retry |
@@ -34,6 +35,7 @@ pub mod notice;
 pub mod pace;
 pub mod ports;
 pub mod principal;
+pub mod rate;
 pub mod record;
 pub mod refusal;
 pub mod route;

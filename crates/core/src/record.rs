@@ -12,6 +12,7 @@ use crate::call::{CallId, Dialect, Operation};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 use crate::money::Cost;
+use crate::rate::Throttled;
 use crate::refusal::{Code, Stage};
 use crate::usage::{Usage, UsageBasis};
 
@@ -108,6 +109,9 @@ pub struct CallRow {
     /// The budget that blocked it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Box<Blocked>>,
+    /// The throttle that refused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled: Option<Box<Throttled>>,
     /// The output tokens that the answer was bounded to, because a budget had room for no more or the model's maximum
     /// is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -129,6 +129,12 @@ codes! {
     BudgetUnpriced = 1404, Admit, Policy;
     /// it cannot be asked what is left of a budget
     BudgetUnreachable = 1405, Admit, Internal;
+    /// a rate has no room for another request yet
+    RateExceeded = 1501, Admit, Policy;
+    /// a rate has no room for so many tokens yet
+    TokenRateExceeded = 1502, Admit, Policy;
+    /// the call may use more tokens than a rate allows in a whole minute
+    RateTooLow = 1503, Admit, Policy;
     /// no provider serves this model name
     UnknownModel = 2001, Compose, Caller;
     /// the request metadata uses keys that bedplate reserves

@@ -1,5 +1,7 @@
 //! Replies and refusals as HTTP.
 
+mod rates;
+
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -48,6 +50,7 @@ pub(crate) fn reply(reply: Reply, id: CallId, operation: Option<Operation>) -> R
         }
     }
     set_call_id(headers, id);
+    rates::show(reply.rated, headers);
     if let Some(tokens) = reply.bounded
         && let Ok(value) = HeaderValue::from_str(&format!("bounded; max-tokens={tokens}"))
     {
@@ -89,6 +92,7 @@ pub(crate) fn refuse(refusal: Refusal, record: Record) -> Response<Outgoing> {
     if let Ok(code) = HeaderValue::from_str(&refusal.code.to_string()) {
         headers.insert(CODE, code);
     }
+    rates::show(record.how_rated(), headers);
     if let Retry::After(wait) = refusal.retry {
         // boto3 reads milliseconds, OpenAI and Anthropic clients read seconds
         headers

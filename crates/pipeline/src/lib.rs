@@ -26,7 +26,9 @@ mod provider;
 mod reply;
 mod reserve;
 mod review;
+mod scoped;
 mod settle;
+mod throttle;
 
 pub use admit::keyring::{Keyring, Presented};
 pub use cache::{CacheConfig, CacheProblem, Caching, InForce, RuleConfig, Single};
@@ -50,3 +52,5 @@ pub use provider::{
 pub use reply::{Outflow, Reply, ReplyBody};
 pub use settle::record::Record;
 pub use settle::{Admission, Books};
+pub use throttle::config::{Throttle, ThrottleConfig, ThrottleProblem, all as throttles};
+pub use throttle::{Rated, Throttles};

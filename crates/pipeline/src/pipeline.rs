@@ -21,6 +21,7 @@ use crate::invoke::{Terms, invoke};
 use crate::reply::Reply;
 use crate::reserve::{NoRoom, reserve};
 use crate::settle::record::Record;
+use crate::throttle::Throttles;
 
 /// One configuration, compiled: a call runs in one pipeline from start to end.
 pub struct Pipeline {
@@ -30,6 +31,7 @@ pub struct Pipeline {
     pub timeouts: Timeouts,
     pub drain: Drain,
     pub cache: Caching,
+    pub throttles: Throttles,
 }
 
 /// What happens upstream when the caller hangs up: AWS bills what it generates either way.
@@ -48,9 +50,10 @@ impl Pipeline {
     pub async fn run(&self, call: Call, mut record: Record) -> Result<Reply, Refused> {
         let until = call.tags.until;
         let prepared = in_time(until, self.prepare(call, &mut record)).await;
+        let rated = record.how_rated();
         let (cleared, asking) = match prepared {
             Ok(Prepared::Ask(cleared, asking)) => (cleared, asking),
-            Ok(Prepared::Give(kept, mark)) => return Ok(kept.reply(record, mark)),
+            Ok(Prepared::Give(kept, mark)) => return Ok(Reply { rated, ..kept.reply(record, mark) }),
             Err(refusal) => return Err(Refused::new(refusal, record)),
         };
         let Asking { fill, mut stale, mark, waited } = asking.map_or_else(Asking::default, |asking| *asking);
@@ -71,7 +74,7 @@ impl Pipeline {
         if let Some(exercise) = exercise {
             detach(exercise.run());
         }
-        answer(given, stale, mark)
+        answer(given, stale, mark).map(|reply| Reply { rated, ..reply })
     }
 
     /// An alias may have deadlines of its own.
@@ -86,7 +89,9 @@ impl Pipeline {
             let composed = compose(admitted, &self.routes, record).await?;
             let mut cleared = clear(composed);
             let timeouts = self.timeouts(&cleared.0).by(cleared.0.admitted.call.tags.until);
-            match self.cache.look(&cleared.0, record, &timeouts).await? {
+            let turn = self.cache.look(&cleared.0, record, &timeouts).await?;
+            self.throttles.take(&cleared.0, matches!(turn, Turn::Give(_)), record).await?;
+            match turn {
                 Turn::Give(kept) => Ok(Prepared::Give(kept, Mark::Hit)),
                 Turn::Ask(mut asking) => match reserve(&mut cleared.0, record).await {
                     Ok(()) => {

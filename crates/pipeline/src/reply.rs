@@ -6,6 +6,7 @@ use bedplate_core::content::Content;
 use bedplate_core::record::Degraded;
 
 pub use crate::review::outflow::Outflow;
+use crate::throttle::Rated;
 
 /// An answer for the caller, in the caller's dialect. Its record is settled, or goes with the stream.
 pub struct Reply {
@@ -19,6 +20,8 @@ pub struct Reply {
     pub bounded: Option<u64>,
     /// The answer is not what was asked for, but what there was.
     pub degraded: Option<Degraded>,
+    /// How the rates stood that concern the call; `None` when none does.
+    pub rated: Option<Rated>,
 }
 
 pub enum ReplyBody {

@@ -31,7 +31,7 @@ const LEAST: u64 = 256;
 /// What there may be in a body that nobody looked through: enough for a hard budget that comes into force meanwhile.
 const UNSEEN: Attached = Attached { images: 0, caches: true, boundless: true };
 /// What an answer has when nobody says how long it may be.
-const USUAL: u64 = 512;
+pub(crate) const USUAL: u64 = 512;
 
 /// A call that goes to no model.
 pub(crate) struct NoRoom {
@@ -93,7 +93,8 @@ pub(crate) async fn reserve_another(
     purses.hold(&who_of(composed, model), need).await.map(Some).map_err(|_| ())
 }
 
-fn who(composed: &Composed) -> Who<'_> {
+/// What a call is counted on.
+pub(crate) fn who(composed: &Composed) -> Who<'_> {
     who_of(composed, &composed.aim.model)
 }
 
@@ -201,7 +202,7 @@ fn need_of(asked: &Asked<'_>, size: &Size, prices: &PriceBook, estimates: &Estim
 
 /// How many tokens the prompt has at most; `None` when nobody can say. No tokenizer makes more tokens of a text than it
 /// has bytes; images have their own measure; what a document or something elsewhere holds only the model's window bounds.
-fn most_prompt(attached: Attached, bytes: u64, window: Option<u64>) -> Option<u64> {
+pub(crate) fn most_prompt(attached: Attached, bytes: u64, window: Option<u64>) -> Option<u64> {
     if attached.boundless {
         return window;
     }

@@ -15,12 +15,20 @@ pub(crate) fn review(answered: Answered) -> Reply {
         Answer { body: AnswerBody::Stream(flow), status, headers, request_id, timings, .. } => {
             record.attempt_answered(status, request_id, None, timings);
             let body = ReplyBody::Stream(Outflow::new(flow, attempting, record));
-            Reply { status, headers, body, cache: None, bounded, degraded }
+            Reply { status, headers, body, cache: None, bounded, degraded, rated: None }
         }
         whole => {
             let status = whole.status;
             let (headers, content) = record.finish_whole(&attempting, whole, None);
-            Reply { status, headers, body: ReplyBody::Whole(content), cache: None, bounded, degraded }
+            Reply {
+                status,
+                headers,
+                body: ReplyBody::Whole(content),
+                cache: None,
+                bounded,
+                degraded,
+                rated: None,
+            }
         }
     }
 }

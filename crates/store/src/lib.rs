@@ -6,7 +6,8 @@
 //! tables. Sums by day, team, feature, environment and model are kept in the same transaction as
 //! the rows and outlive them; so is what calls spend of budgets, in the slices that nodes draw.
 //!
-//! Kept answers are in memory or in Redis, behind the port [`bedplate_core::cache::Cache`].
+//! Kept answers are in memory or in Redis, behind the port [`bedplate_core::cache::Cache`]; so are the counts of rates,
+//! behind [`bedplate_core::rate::Rates`].
 //!
 //! A new store: a folder beside `sqlite` with the same files, an arm in [`Config::open`], and a line
 //! in `tests/it/conformance.rs`.
@@ -24,6 +25,7 @@ mod lease;
 mod memory;
 mod migrate;
 mod postgres;
+mod rates;
 mod redis;
 mod rows;
 mod slices;
@@ -33,6 +35,6 @@ mod sums;
 mod sweep;
 
 pub use config::{Config, LedgerConfig};
-pub use hot::{HotConfig, Means};
+pub use hot::{Hot, HotConfig, Means};
 pub use journal::{Health, Journal, Ticket};
 pub use memory::Room;

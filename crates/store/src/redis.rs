@@ -12,7 +12,9 @@
 //! Redis Cluster is not supported: a look reads several keys.
 
 mod format;
-mod link;
+pub(crate) mod link;
+pub(crate) mod rates;
+mod script;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +25,6 @@ use bedplate_core::clock::Clock;
 use bedplate_core::ids::Ids;
 use bedplate_seal::MasterKey;
 use redis::{Cmd, FromRedisValue, Pipeline};
-use tokio::runtime::Handle;
 
 use format::Sealer;
 use link::Link;
@@ -44,20 +45,9 @@ const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Redis {
-    /// Opens the way to a server, which need not be there. `runtime` must not be one that serves calls.
-    ///
-    /// # Errors
-    /// When the URL is none.
-    pub(crate) fn new(
-        url: &str,
-        deadline: Duration,
-        master: &MasterKey,
-        ids: Arc<dyn Ids>,
-        clock: Arc<dyn Clock>,
-        runtime: &Handle,
-    ) -> Result<Self, CacheError> {
-        let link = Link::open(url, deadline, runtime)?;
-        Ok(Self { link, sealer: Sealer::new(master), ids, clock })
+    /// The cache at a server, which need not be there.
+    pub(crate) fn new(link: Link, master: &MasterKey, ids: Arc<dyn Ids>, clock: Arc<dyn Clock>) -> Self {
+        Self { link, sealer: Sealer::new(master), ids, clock }
     }
 
     /// Every entry's name and size, page by page; `take` gives those to be dropped.

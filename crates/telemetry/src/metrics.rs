@@ -67,6 +67,7 @@ impl MetricsConfig {
                 provider: label(),
                 error: label(),
                 budget: label(),
+                throttle: label(),
             },
             threads: (0..shards()).map(|_| of_thread()).collect(),
             in_flight: Gauge::new(),

@@ -6,9 +6,11 @@ mod clock;
 mod faulty;
 mod ids;
 mod memory;
+mod rates;
 
 pub use cache::{FaultyCache, MemoryCache};
 pub use clock::ManualClock;
 pub use faulty::{Cue, FaultyLedger};
 pub use ids::SeededIds;
 pub use memory::MemoryLedger;
+pub use rates::MemoryRates;

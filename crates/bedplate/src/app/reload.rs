@@ -14,11 +14,13 @@ use std::time::Duration;
 
 use bedplate_core::clock::Clock;
 use bedplate_core::ports::{Intake, Sink};
+use bedplate_core::rate::Rates;
 use bedplate_core::route::Standing;
 use bedplate_gateway::tls::{Certificates, TlsError};
 use bedplate_gateway::{Gateway, Snapshot};
 use bedplate_pipeline::{
     Books, Estimates, Health, Hedged, Means, Pace, Pipeline, Provider, Routes, Single, TargetStanding,
+    Throttles,
 };
 use bedplate_store::Journal;
 use bedplate_telemetry::metrics::{BreakerReading, HedgeReading};
@@ -41,6 +43,7 @@ pub(super) struct Reload {
     sinks: Vec<Arc<dyn Sink>>,
     budgets: Arc<InForce>,
     cache: Single,
+    rates: Arc<dyn Rates>,
     open: Arc<AtomicU64>,
     estimates: Arc<Estimates>,
     pace: Arc<Pace>,
@@ -65,6 +68,7 @@ pub(super) struct Parts {
     pub(super) sinks: Vec<Arc<dyn Sink>>,
     pub(super) budgets: Arc<InForce>,
     pub(super) cache: Single,
+    pub(super) rates: Arc<dyn Rates>,
 }
 
 struct Seen {
@@ -100,6 +104,7 @@ impl Reload {
             sinks,
             budgets,
             cache,
+            rates,
         } = parts;
         let pace = Pace::new(Arc::clone(&clock));
         let status = Status::new(certificates.is_some(), clock.now());
@@ -114,6 +119,7 @@ impl Reload {
             sinks,
             budgets,
             cache,
+            rates,
             open: Arc::default(),
             estimates: Arc::default(),
             pace,
@@ -218,12 +224,15 @@ impl Reload {
             adaptive: settings.pace.adaptive,
         };
         let routes = Routes::with(settings.retry, &settings.model, means)?;
+        let throttles = bedplate_pipeline::throttles(&settings.throttle)
+            .map_err(|wrong| wrong.into_iter().map(|(_, bad)| bad.said).collect::<Vec<_>>().join("; "))?;
         let pipeline = Pipeline {
             routes: Arc::new(routes),
             allowed,
             timeouts: settings.timeout.build(),
             drain: settings.drain.build(),
             cache: settings.cache.build(&self.cache, &self.clock),
+            throttles: Throttles::new(throttles, Arc::clone(&self.rates)),
         };
         let snapshot = Snapshot {
             pipeline,

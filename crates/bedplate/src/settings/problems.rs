@@ -38,6 +38,9 @@ impl Settings {
                 format!("`[[budget]]` `{}`: {}", bad.name, bad.said),
             );
         }
+        for (n, bad) in bedplate_pipeline::throttles(&self.throttle).err().unwrap_or_default() {
+            found.add(&[&format!("throttle.{n}.{}", bad.member)], bad.said);
+        }
         if let Err((member, said)) = self.budgets.build(self.store.deadline.0) {
             found.add(&[&format!("budgets.{member}")], said);
         }

@@ -219,6 +219,7 @@ pub(crate) fn answered(
             unstamped: 0,
             charges: Vec::new(),
             blocked: None,
+            throttled: None,
             degraded: None,
             bounded: None,
             cache: None,

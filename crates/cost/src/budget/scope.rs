@@ -1,4 +1,4 @@
-//! Whom a budget concerns.
+//! Whom a budget concerns, or a throttle.
 
 use std::sync::Arc;
 
@@ -54,8 +54,8 @@ pub struct Who<'a> {
 
 impl Scope {
     /// # Errors
-    /// Names a value that no call can have: the budget would never bind.
-    pub(super) fn check(&self) -> Result<(), String> {
+    /// Names a value that no call can have: what it is the scope of would never bind.
+    pub fn check(&self) -> Result<(), String> {
         let nobody = Who { team: "", feature: "", environment: "", key: "", alias: "", model: "" };
         for (name, dimension, _) in self.pairs(&nobody) {
             let Some(Dimension(value)) = dimension else { continue };
@@ -77,7 +77,7 @@ impl Scope {
         Self { alias: self.alias.as_ref().map(id), ..self.clone() }
     }
 
-    /// Whether the budget concerns a call.
+    /// Whether the budget or throttle concerns a call.
     pub fn concerns(&self, who: &Who<'_>) -> bool {
         self.pairs(who).into_iter().all(|(name, dimension, value)| {
             dimension.is_none_or(|dimension| {
@@ -86,8 +86,8 @@ impl Scope {
         })
     }
 
-    /// The part of the budget that a call is counted on: `team=support,key=key_a` for the dimensions that are
-    /// counted each by itself, empty when there are none; `None` when the budget does not concern the call.
+    /// The part of the budget or throttle that a call is counted on: `team=support,key=key_a` for the dimensions that are
+    /// counted each by itself, empty when there are none; `None` when it does not concern the call.
     pub fn of(&self, who: &Who<'_>) -> Option<Arc<str>> {
         if !self.concerns(who) {
             return None;

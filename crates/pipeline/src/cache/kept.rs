@@ -24,6 +24,7 @@ impl Kept {
             cache: Some(mark),
             bounded: None,
             degraded,
+            rated: None,
         }
     }
 }

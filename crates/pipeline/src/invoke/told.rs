@@ -40,6 +40,6 @@ impl Told {
         let (bounded, degraded) = (record.bounded(), record.degraded());
         record.finish_told(&self);
         let Self { status, headers, body, .. } = self;
-        Reply { status, headers, body: ReplyBody::Whole(body), cache: None, bounded, degraded }
+        Reply { status, headers, body: ReplyBody::Whole(body), cache: None, bounded, degraded, rated: None }
     }
 }

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod cached;
+mod rated;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,6 +27,7 @@ use crate::invoke::inflight::Attempting;
 use crate::provider::{Answer, AnswerBody};
 use crate::settle::notes::{Notes, micros};
 use crate::settle::{Admission, Books};
+use crate::throttle::{Rated, Toll, counted};
 
 /// Written by the phases, read by nobody but the sinks. Dropped without being finished (a panic, a
 /// door that gave up) it settles itself.
@@ -41,6 +43,10 @@ pub struct Record {
     answered: Option<Answering>,
     /// What the call holds in budgets.
     hold: Option<Hold>,
+    /// How the rates stood that concern the call.
+    rated: Option<Rated>,
+    /// The tokens that it took from them.
+    toll: Option<Toll>,
     /// What attempts came to for which that is held.
     spent: Spent,
 }
@@ -93,6 +99,7 @@ impl Record {
             unstamped: 0,
             charges: Vec::new(),
             blocked: None,
+            throttled: None,
             bounded: None,
             cache: None,
             degraded: None,
@@ -106,6 +113,8 @@ impl Record {
             heard_until: began,
             answered: None,
             hold: None,
+            rated: None,
+            toll: None,
             spent: Spent::NOTHING,
         }
     }
@@ -342,6 +351,9 @@ impl Record {
         outcome.call.timings.overhead = total.saturating_sub(self.notes.waited);
         if let Some(hold) = self.hold.take() {
             charge(&mut outcome.call.charges, hold.settle(self.spent));
+        }
+        if let Some(toll) = self.toll.take() {
+            toll.settle(counted(&outcome.call.usage));
         }
         let outcome: Arc<Outcome> = Arc::from(outcome);
         if self.admission == Admission::Placed {

@@ -1,7 +1,7 @@
 //! Kept answers: who gets them, who never does, and what happens when somebody fails.
 
 mod flights;
-mod hall;
+pub(crate) mod hall;
 mod isolation;
 mod keeping;
 mod trouble;

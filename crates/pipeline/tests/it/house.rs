@@ -24,7 +24,7 @@ use bedplate_core::view::{Edits, Stamped, View};
 use bedplate_pipeline::{
     Admission, Answer, AnswerBody, Ask, Books, Broke, CacheConfig, Caching, Call, Deadlines, Drain, Evidence,
     Failed, Flow, Heard, Metered, Native, Pace, Piece, Pipeline, Provider, ProviderFacts, Record, Routes,
-    Single, Tags, Timeouts,
+    Single, Tags, Throttles, Timeouts,
 };
 use bedplate_testkit::{ManualClock, MemoryCache, SeededIds};
 use bytes::Bytes;
@@ -109,6 +109,7 @@ impl House {
             },
             drain: Drain { bound: DRAIN },
             cache: cache(&clock),
+            throttles: Throttles::default(),
         });
         Self { pipeline, books, ledger, clock, ids: SeededIds::new(7) }
     }

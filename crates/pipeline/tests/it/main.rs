@@ -6,5 +6,6 @@ mod cache;
 mod house;
 mod life;
 mod pace;
+mod rates;
 mod routes;
 mod simulation;

@@ -17,7 +17,7 @@ use crate::house::{Ends, House, Script, call, usage};
 
 /// What the caller does.
 #[derive(Clone, Debug)]
-enum Caller {
+pub(crate) enum Caller {
     Stays,
     /// Hangs up after so long, whatever has come.
     HangsUp(Duration),
@@ -31,7 +31,7 @@ fn millis(most: u64) -> impl Strategy<Value = Duration> {
     (0..most).prop_map(Duration::from_millis)
 }
 
-fn script() -> impl Strategy<Value = Script> {
+pub(crate) fn script() -> impl Strategy<Value = Script> {
     let ends = prop_oneof![
         Just(Ends::Well),
         Just(Ends::Unmetered),
@@ -57,7 +57,7 @@ fn script() -> impl Strategy<Value = Script> {
     ]
 }
 
-fn caller() -> impl Strategy<Value = Caller> {
+pub(crate) fn caller() -> impl Strategy<Value = Caller> {
     prop_oneof![
         Just(Caller::Stays),
         millis(30_000).prop_map(Caller::HangsUp),
@@ -66,7 +66,7 @@ fn caller() -> impl Strategy<Value = Caller> {
     ]
 }
 
-async fn live(house: &House, op: Operation, caller: &Caller) {
+pub(crate) async fn live(house: &House, op: Operation, caller: &Caller) {
     let life = async {
         let record = house.open().await.unwrap();
         match house.pipeline.run(call(op), record).await {

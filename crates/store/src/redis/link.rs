@@ -1,6 +1,6 @@
 //! The connection, and what happens without one.
 //!
-//! One connection serves all threads. When it breaks, or three questions in a row were not answered in time, it is
+//! One connection serves all threads, and everything that is kept there: each user has a link of its own to it. When it breaks, or three questions in a row were not answered in time, it is
 //! given up, and whoever asks is told so at once, without waiting. A task connects again, first after 100 ms, later
 //! every 5 s, and gives the connection out when the server has answered on it in time.
 
@@ -11,15 +11,26 @@ use std::time::Duration;
 use bedplate_core::cache::{CacheError, Gauges};
 use parking_lot::RwLock;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, Pipeline, RedisError};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind,
+};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-/// The way to one server.
-pub(super) struct Link {
+use super::script::{Run, Script};
+
+/// The way of one user to a server.
+pub(crate) struct Link {
+    keeper: Arc<Keeper>,
+    failures: AtomicU64,
+    puts: AtomicU64,
+}
+
+/// Ends the task that keeps the connection with the last link to it.
+struct Keeper {
     shared: Arc<Shared>,
-    keeper: AbortHandle,
+    task: AbortHandle,
 }
 
 struct Shared {
@@ -30,8 +41,6 @@ struct Shared {
     lost: Notify,
     /// Questions in a row that were not answered in time.
     late: AtomicU32,
-    failures: AtomicU64,
-    puts: AtomicU64,
 }
 
 /// So many late answers in a row, and the server is left alone for a while.
@@ -42,7 +51,7 @@ const LATEST: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(2);
 
 impl Link {
-    pub(super) fn open(url: &str, deadline: Duration, runtime: &Handle) -> Result<Self, CacheError> {
+    pub(crate) fn open(url: &str, deadline: Duration, runtime: &Handle) -> Result<Self, CacheError> {
         // what is wrong with the URL is said without the URL, which may hold a password
         let client = Client::open(url)
             .map_err(|e| CacheError::Unavailable(format!("not a URL of Redis: {}", e.kind_name())))?;
@@ -54,16 +63,27 @@ impl Link {
             connection: RwLock::new(None),
             lost: Notify::new(),
             late: AtomicU32::new(0),
-            failures: AtomicU64::new(0),
-            puts: AtomicU64::new(0),
         });
-        let keeper = runtime.spawn(keep(Arc::clone(&shared))).abort_handle();
-        Ok(Self { shared, keeper })
+        let task = runtime.spawn(keep(Arc::clone(&shared))).abort_handle();
+        Ok(Self::of(Arc::new(Keeper { shared, task })))
+    }
+
+    /// Another way to the same server, by the same connection, that counts by itself.
+    pub(crate) fn another(&self) -> Self {
+        Self::of(Arc::clone(&self.keeper))
+    }
+
+    fn of(keeper: Arc<Keeper>) -> Self {
+        Self { keeper, failures: AtomicU64::new(0), puts: AtomicU64::new(0) }
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.keeper.shared
     }
 
     /// Asks within the deadline of calls.
     pub(super) async fn ask<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, CacheError> {
-        self.ask_within(self.shared.deadline, cmd).await
+        self.ask_within(self.shared().deadline, cmd).await
     }
 
     pub(super) async fn ask_within<T: FromRedisValue>(
@@ -73,7 +93,7 @@ impl Link {
     ) -> Result<T, CacheError> {
         let mut connection = self.connection()?;
         let asked = cmd.query_async(&mut connection);
-        self.shared.judge(deadline, tokio::time::timeout(deadline, asked).await)
+        self.judge(deadline, tokio::time::timeout(deadline, asked).await)
     }
 
     pub(super) async fn ask_all_within<T: FromRedisValue>(
@@ -83,81 +103,107 @@ impl Link {
     ) -> Result<T, CacheError> {
         let mut connection = self.connection()?;
         let asked = pipe.query_async(&mut connection);
-        self.shared.judge(deadline, tokio::time::timeout(deadline, asked).await)
+        self.judge(deadline, tokio::time::timeout(deadline, asked).await)
+    }
+
+    /// Runs a script within the deadline of calls; the server that does not know it is sent the whole of it.
+    pub(super) async fn run<T: FromRedisValue>(&self, script: &Script, run: &Run) -> Result<T, CacheError> {
+        let mut connection = self.connection()?;
+        let deadline = self.shared().deadline;
+        let asked = async {
+            let known = run.cmd("EVALSHA", &script.sha1).query_async(&mut connection).await;
+            match known {
+                Err(e) if e.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    run.cmd("EVAL", script.text).query_async(&mut connection).await
+                }
+                known => known,
+            }
+        };
+        let answered = tokio::time::timeout(deadline, asked).await;
+        self.judge(deadline, answered)
     }
 
     /// An answer was put in.
     pub(super) fn put(&self) {
-        self.shared.puts.fetch_add(1, Ordering::Relaxed);
+        self.puts.fetch_add(1, Ordering::Relaxed);
     }
 
     /// An entry could not be read.
     pub(super) fn damaged(&self, why: &str) {
-        self.shared.failures.fetch_add(1, Ordering::Relaxed);
-        tracing::debug!(server = self.shared.server, why, "an entry of the cache cannot be read");
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(server = self.shared().server, why, "an entry of the cache cannot be read");
     }
 
     pub(super) fn server(&self) -> &str {
-        &self.shared.server
+        &self.shared().server
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.shared().connection.read().is_some()
     }
 
     pub(super) fn gauges(&self) -> Gauges {
         Gauges {
-            up: self.shared.connection.read().is_some(),
-            failures: self.shared.failures.load(Ordering::Relaxed),
-            puts: self.shared.puts.load(Ordering::Relaxed),
+            up: self.is_up(),
+            failures: self.failures.load(Ordering::Relaxed),
+            puts: self.puts.load(Ordering::Relaxed),
             held: None,
         }
     }
 
     fn connection(&self) -> Result<MultiplexedConnection, CacheError> {
-        self.shared.connection.read().clone().ok_or_else(|| {
-            self.shared.failures.fetch_add(1, Ordering::Relaxed);
-            CacheError::Unavailable(format!("redis {} cannot be reached", self.shared.server))
+        let shared = self.shared();
+        shared.connection.read().clone().ok_or_else(|| {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+            CacheError::Unavailable(format!("redis {} cannot be reached", shared.server))
         })
     }
-}
 
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.keeper.abort();
-    }
-}
-
-impl Shared {
     fn judge<T>(
         &self,
         deadline: Duration,
         answered: Result<Result<T, RedisError>, tokio::time::error::Elapsed>,
     ) -> Result<T, CacheError> {
+        let shared = self.shared();
         let why = match answered {
             Ok(Ok(value)) => {
-                self.late.store(0, Ordering::Relaxed);
+                shared.late.store(0, Ordering::Relaxed);
                 return Ok(value);
             }
             Ok(Err(e)) => {
                 let moved = e.code() == Some("READONLY");
                 if moved || e.is_connection_dropped() || e.is_io_error() || e.is_unrecoverable_error() {
-                    self.give_up();
+                    shared.give_up();
                 }
                 // the kind alone: details may hold what was sent
                 e.kind_name()
             }
             Err(_) => {
-                if self.late.fetch_add(1, Ordering::Relaxed) + 1 >= LATE {
-                    self.give_up();
+                if shared.late.fetch_add(1, Ordering::Relaxed) + 1 >= LATE {
+                    shared.give_up();
                 }
                 format!("no answer in {} ms", deadline.as_millis())
             }
         };
         self.failures.fetch_add(1, Ordering::Relaxed);
-        Err(CacheError::Unavailable(format!("redis {}: {why}", self.server)))
+        Err(CacheError::Unavailable(format!("redis {}: {why}", shared.server)))
     }
+}
 
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Shared {
     fn give_up(&self) {
         self.late.store(0, Ordering::Relaxed);
         if self.connection.write().take().is_some() {
-            tracing::warn!(server = self.server, "the cache in redis is given up for now: calls go upstream");
+            tracing::warn!(
+                server = self.server,
+                "redis is given up for now: kept answers are not found, and rates are counted by this node alone"
+            );
             self.lost.notify_one();
         }
     }
@@ -181,7 +227,7 @@ async fn keep(shared: Arc<Shared>) {
     loop {
         match shared.connect().await {
             Some(connection) => {
-                tracing::info!(server = shared.server, "the cache in redis is there");
+                tracing::info!(server = shared.server, "redis is there");
                 *shared.connection.write() = Some(connection);
                 (wait, said) = (SOONEST, false);
                 shared.lost.notified().await;
@@ -190,7 +236,7 @@ async fn keep(shared: Arc<Shared>) {
                 said = true;
                 tracing::warn!(
                     server = shared.server,
-                    "the cache in redis cannot be reached: calls go upstream"
+                    "redis cannot be reached: kept answers are not found, and rates are counted by this node alone"
                 );
             }
             None => {}

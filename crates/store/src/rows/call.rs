@@ -9,6 +9,7 @@ use bedplate_core::cache::CacheUse;
 use bedplate_core::call::{CallId, Dialect, Operation};
 use bedplate_core::clock::Timestamp;
 use bedplate_core::key::KeyId;
+use bedplate_core::rate::Throttled;
 use bedplate_core::record::{CallRow, Degraded, Ending, Outcome, Timings};
 use bedplate_core::refusal::Stage;
 use bedplate_core::usage::{Unit, UsageBasis};
@@ -90,6 +91,8 @@ struct Detail<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     blocked: Option<Cow<'a, Blocked>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    throttled: Option<Cow<'a, Throttled>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     bounded: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cache: Option<Cow<'a, CacheUse>>,
@@ -150,6 +153,7 @@ fn detail(row: &CallRow) -> Result<String, sqlx::Error> {
         unstamped: row.unstamped,
         charges: Cow::from(&row.charges),
         blocked: row.blocked.as_deref().map(Cow::Borrowed),
+        throttled: row.throttled.as_deref().map(Cow::Borrowed),
         bounded: row.bounded,
         cache: row.cache.as_deref().map(Cow::Borrowed),
         degraded: row.degraded,
@@ -212,6 +216,7 @@ where
             unstamped: detail.unstamped,
             charges: detail.charges.into_owned(),
             blocked: detail.blocked.map(|b| Box::new(b.into_owned())),
+            throttled: detail.throttled.map(|t| Box::new(t.into_owned())),
             bounded: detail.bounded,
             cache: detail.cache.map(|c| Box::new(c.into_owned())),
             degraded: detail.degraded,

@@ -1,7 +1,7 @@
 //! Kept answers: what every cache must do, and what is Redis' own.
 
-mod bed;
+pub(crate) mod bed;
 mod conformance_cache;
 mod memory;
 mod redis;
-mod wire;
+pub(crate) mod wire;

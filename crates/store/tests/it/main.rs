@@ -10,4 +10,5 @@ mod faulty;
 mod journal;
 mod outcomes;
 mod postgres;
+mod rates;
 mod sqlite;

@@ -83,6 +83,16 @@ pub(crate) fn answered(ids: &dyn Ids, at: Timestamp) -> Outcome {
             unstamped: 1,
             charges: Vec::new(),
             blocked: None,
+            throttled: Some(Box::new(bedplate_core::rate::Throttled {
+                throttle: "keys".into(),
+                of: "key=key_a".into(),
+                kind: bedplate_core::rate::Kind::Tokens,
+                limit: 1_000,
+                need: 600,
+                remaining: 400,
+                wait_ms: Some(12_000),
+                alone: true,
+            })),
             degraded: Some(bedplate_core::record::Degraded::LighterModel),
             bounded: Some(512),
             cache: Some(Box::new(CacheUse {

@@ -3,6 +3,7 @@
 use bedplate_core::budget::{Blocked, BudgetId, Charge, Unit as BudgetUnit, Why};
 use bedplate_core::cache::{Mark, Skip};
 use bedplate_core::call::{CallId, Dialect, Operation};
+use bedplate_core::rate::Throttled;
 use bedplate_core::record::{Degraded, Ending, Outcome};
 use bedplate_core::refusal::{Code, Stage};
 use bedplate_core::usage::{Unit, UsageBasis};
@@ -100,6 +101,8 @@ pub struct Line<'a> {
     charges: Vec<ChargeLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocked: Option<BlockedLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    throttled: Option<&'a Throttled>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bounded_tokens: Option<u64>,
 }
@@ -219,6 +222,7 @@ impl<'a> Line<'a> {
             edits: &call.edits,
             charges: call.charges.iter().map(ChargeLine::of).collect(),
             blocked: call.blocked.as_deref().map(BlockedLine::of),
+            throttled: call.throttled.as_deref(),
             bounded_tokens: call.bounded,
         }
     }

@@ -95,6 +95,9 @@ impl Page {
         for (([budget, why, _], _), n) in shard.blocked.rows() {
             self.add(names::BUDGET_BLOCKED, values([budget, why]), *n);
         }
+        for (([throttle, kind, _], _), n) in shard.throttled.rows() {
+            self.add(names::THROTTLED, values([throttle, kind]), *n);
+        }
         self.show(names::BUDGET_BOUNDED, Vec::new(), shard.bounded);
         self.show(names::UNSTAMPED, Vec::new(), shard.unstamped);
         for (unit, n) in &shard.units {

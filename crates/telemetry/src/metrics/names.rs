@@ -91,6 +91,8 @@ metrics! {
         "Calls that a budget had no room for, by why: spent, held (perhaps for nothing), unknown, too_large, unpriced, unreachable";
     BUDGET_BOUNDED = "bedplate_budget_bounded", Counter, [],
         "Answers that were bounded to what was left of a budget, or because the model's maximum is not known";
+    THROTTLED = "bedplate_throttled", Counter, ["throttle", "kind"],
+        "Calls that a throttle refused, by what it counts: requests, tokens";
     EXPECTED = "bedplate_prompt_expected_tokens", Counter, ["model"],
         "Prompt tokens that were expected before requests were sent, of those whose tokens were told";
     TOLD = "bedplate_prompt_told_tokens", Counter, ["model"],

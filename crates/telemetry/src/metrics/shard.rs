@@ -4,6 +4,7 @@ use bedplate_core::budget::Blocked;
 use bedplate_core::cache::CacheUse;
 use bedplate_core::call::Operation;
 use bedplate_core::money::Nanos;
+use bedplate_core::rate::Throttled;
 use bedplate_core::record::{AttemptRow, CallRow, Ending, Outcome};
 use bedplate_core::refusal::Code;
 use bedplate_core::route::is_bedrocks;
@@ -28,6 +29,7 @@ pub(crate) struct Labels {
     pub(crate) provider: Label,
     pub(crate) error: Label,
     pub(crate) budget: Label,
+    pub(crate) throttle: Label,
 }
 
 /// The counts of one thread. Whoever reads them merges the threads.
@@ -45,6 +47,8 @@ pub(crate) struct Shard {
     pub(crate) units: Vec<(Unit, u64)>,
     /// By budget and why; the third name is empty.
     pub(crate) blocked: Table<u64>,
+    /// By throttle and kind; the third name is empty.
+    pub(crate) throttled: Table<u64>,
     pub(crate) bounded: u64,
     pub(crate) unstamped: u64,
 }
@@ -95,6 +99,7 @@ impl Shard {
             codes: vec![0; Code::ALL.len()],
             units: Vec::new(),
             blocked: Table::new(series),
+            throttled: Table::new(series),
             bounded: 0,
             unstamped: 0,
         }
@@ -132,6 +137,19 @@ impl Shard {
         if let Some(blocked) = &call.blocked {
             self.blocked(blocked, labels);
         }
+        if let Some(throttled) = &call.throttled {
+            self.throttled(throttled, labels);
+        }
+    }
+
+    fn throttled(&mut self, throttled: &Throttled, labels: &Labels) {
+        let throttle = labels.throttle.value(&throttled.throttle, true);
+        let kind = throttled.kind.name();
+        let at = match self.throttled.find([&throttle, kind, ""], 0) {
+            Some(at) => at,
+            None => self.throttled.shown([throttle, kind.into(), "".into()], 0, &labels.throttle.other()),
+        };
+        *self.throttled.at(at) += 1;
     }
 
     fn blocked(&mut self, blocked: &Blocked, labels: &Labels) {

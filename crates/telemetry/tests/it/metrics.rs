@@ -113,6 +113,8 @@ fn every_metric_of_the_table_is_counted() {
     assert_eq!(page.get("bedplate_budget_used_ratio", &[budget[0]]), 0.4);
     assert_eq!(page.get("bedplate_budget_blocked_total", &[budget[0], ("why", "held")]), 1.0);
     assert_eq!(page.get("bedplate_budget_bounded_total", &[]), 1.0);
+    let throttled = [("throttle", "teams"), ("kind", "tokens")];
+    assert_eq!(page.get("bedplate_throttled_total", &throttled), 1.0);
 
     settle(&metrics, kept());
     let page = self::page(&metrics);

@@ -11,6 +11,7 @@ use bedplate_core::call::{Dialect, Operation};
 use bedplate_core::clock::Timestamp;
 use bedplate_core::key::KeyId;
 use bedplate_core::money::{Cost, Nanos};
+use bedplate_core::rate::{Kind, Throttled};
 use bedplate_core::record::{AttemptRow, AttemptTimings, CallRow, Ending, Outcome, Timings};
 use bedplate_core::refusal::{Code, Stage};
 use bedplate_core::usage::{Unit, Usage, UsageBasis};
@@ -64,6 +65,7 @@ pub(crate) fn answered() -> Outcome {
             unstamped: 0,
             charges: Vec::new(),
             blocked: None,
+            throttled: None,
             degraded: None,
             bounded: None,
             cache: None,
@@ -136,6 +138,16 @@ pub(crate) fn full() -> Outcome {
         unrecorded: 7_000_000,
         free: 3_000_000,
         why: Why::Held,
+    }));
+    call.throttled = Some(Box::new(Throttled {
+        throttle: "teams".into(),
+        of: "team=payments".into(),
+        kind: Kind::Tokens,
+        limit: 100_000,
+        need: 1_200,
+        remaining: 800,
+        wait_ms: Some(240),
+        alone: true,
     }));
     call.bounded = Some(300);
     outcome

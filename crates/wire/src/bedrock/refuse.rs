@@ -78,10 +78,15 @@ fn shape(code: Code) -> (&'static str, u16, Option<&'static str>) {
         Code::BadValue | Code::ReservedMetadata => ("ValidationException", 400, None),
         Code::UnknownModel => ("ValidationException", 400, Some("The provided model identifier is invalid.")),
         // SDKs do not retry the first, and do retry the second
-        Code::BudgetSpent | Code::BudgetUnpriced => ("ServiceQuotaExceededException", 400, None),
-        Code::Overloaded | Code::BudgetHeld | Code::SoftBudgetSpent | Code::NoRoom => {
-            ("ThrottlingException", 429, None)
+        Code::BudgetSpent | Code::BudgetUnpriced | Code::RateTooLow => {
+            ("ServiceQuotaExceededException", 400, None)
         }
+        Code::Overloaded
+        | Code::BudgetHeld
+        | Code::SoftBudgetSpent
+        | Code::RateExceeded
+        | Code::TokenRateExceeded
+        | Code::NoRoom => ("ThrottlingException", 429, None),
         Code::BudgetUnreachable
         | Code::LedgerUnavailable
         | Code::ConnectTimeout
@@ -102,7 +107,12 @@ fn exception_name(code: Code, operation: Operation) -> &'static str {
             _ => "modelStreamErrorException",
         },
         Code::BrokenAnswer | Code::UpstreamError => "modelStreamErrorException",
-        Code::Overloaded | Code::BudgetHeld | Code::SoftBudgetSpent | Code::NoRoom => "throttlingException",
+        Code::Overloaded
+        | Code::BudgetHeld
+        | Code::SoftBudgetSpent
+        | Code::RateExceeded
+        | Code::TokenRateExceeded
+        | Code::NoRoom => "throttlingException",
         Code::BudgetUnreachable
         | Code::LedgerUnavailable
         | Code::ConnectTimeout
@@ -127,6 +137,7 @@ fn exception_name(code: Code, operation: Operation) -> &'static str {
         | Code::UnknownModel
         | Code::BudgetSpent
         | Code::BudgetUnpriced
+        | Code::RateTooLow
         | Code::ReservedMetadata => "validationException",
         Code::Bug => "internalServerException",
     }

@@ -211,6 +211,30 @@ ladder = [{ at = "80%", do = "warn" }, { at = "100%", do = "block" }]
         None,
     ),
     ("budgets", "[budgets]\nlease = \"30s\"\nwait = \"2s\"", None),
+    (
+        "throttle",
+        r#"
+[[throttle]]
+name = "keys"
+scope = { key = "*" }
+rpm = 600
+tpm = 200000
+"#,
+        None,
+    ),
+    (
+        "throttle.scope",
+        r#"
+[[throttle]]
+name = "triage"
+rpm = 60
+
+[throttle.scope]                         # of the throttle above it
+team = "*"
+feature = "triage"
+"#,
+        None,
+    ),
     ("cache", "[cache]\nmemory = \"256MiB\"\nentries = 500000", None),
     (
         "cache.rule",

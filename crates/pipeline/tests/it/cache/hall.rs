@@ -16,7 +16,7 @@ use bedplate_core::record::AttemptTimings;
 use bedplate_core::refusal::Code;
 use bedplate_pipeline::{
     Answer, AnswerBody, Ask, Broke, CacheConfig, Call, Deadlines, Failed, Flow, Heard, InForce, Metered,
-    Piece, Pipeline, Provider, ProviderFacts, Refused, ReplyBody, RuleConfig, Single,
+    Piece, Pipeline, Provider, ProviderFacts, Refused, ReplyBody, RuleConfig, Single, Throttles,
 };
 use bedplate_testkit::{FaultyCache, MemoryCache};
 use bytes::Bytes;
@@ -223,6 +223,7 @@ impl Hall {
             timeouts: old.timeouts,
             drain: old.drain,
             cache: self.config.build(&self.single, &clock).under(in_force),
+            throttles: Throttles::default(),
         }
     }
 

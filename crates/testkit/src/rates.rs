@@ -1,0 +1,72 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bedplate_core::clock::Clock;
+use bedplate_core::rate::{
+    Bucket, Correction, CountId, Draw, Gauges, Origin, Rates, Short, Taken, Taking, Wait,
+};
+use parking_lot::Mutex;
+
+/// Rates in one map, of a single node.
+pub struct MemoryRates {
+    buckets: Mutex<HashMap<CountId, Bucket>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl MemoryRates {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { buckets: Mutex::default(), clock }
+    }
+
+    /// What remains of a count under a limit.
+    pub fn remaining(&self, count: &CountId, limit: u64) -> u64 {
+        self.of(count, limit).level(limit).remaining
+    }
+
+    /// All counts that anybody took from.
+    pub fn counts(&self) -> Vec<CountId> {
+        self.buckets.lock().keys().cloned().collect()
+    }
+
+    fn of(&self, count: &CountId, limit: u64) -> Bucket {
+        let now = self.clock.tick().0 / 1_000_000;
+        let mut bucket = self.buckets.lock().get(count).copied().unwrap_or(Bucket::full(now));
+        bucket.refill(limit, now);
+        bucket
+    }
+}
+
+impl Rates for MemoryRates {
+    fn take(&self, draws: &[Draw]) -> Taking {
+        let mut buckets: Vec<Bucket> = draws.iter().map(|draw| self.of(&draw.count, draw.limit)).collect();
+        let wait = |(draw, bucket): (&Draw, &Bucket)| match draw.amount > draw.limit {
+            true => Wait::Never,
+            false => Wait::For(bucket.wait(draw.limit, draw.amount)),
+        };
+        let short = Short::of(draws.iter().zip(&buckets).map(wait));
+        if short.is_none() {
+            for (draw, bucket) in draws.iter().zip(&mut buckets) {
+                bucket.take(draw.amount);
+                self.buckets.lock().insert(draw.count.clone(), *bucket);
+            }
+        }
+        let levels = draws.iter().zip(&buckets).map(|(draw, bucket)| bucket.level(draw.limit)).collect();
+        Taking::Now(Taken { levels, short, from: Origin::Shared })
+    }
+
+    fn settle(&self, _: Origin, corrections: Vec<Correction>) {
+        for Correction { count, limit, more } in corrections {
+            let mut bucket = self.of(&count, limit);
+            bucket.correct(more);
+            self.buckets.lock().insert(count, bucket);
+        }
+    }
+
+    fn nodes(&self) -> u32 {
+        1
+    }
+
+    fn gauges(&self) -> Gauges {
+        Gauges { up: true, nodes: 1, ..Gauges::default() }
+    }
+}
