@@ -74,10 +74,10 @@ def build(at, built):
     return program
 
 
-def seen(program, n, within=WITHIN):
+def seen(program, n, calls, within=WITHIN):
     """How many schedules it takes until the fault is seen, and by which rule; `None` when it is not."""
     run = subprocess.run(
-        [program, str(within), "--brief"], env=os.environ | {"BEDPLATE_MUTANT": str(n)}, capture_output=True, text=True, timeout=600
+        [program, *(["calls"] if calls else []), str(within), "--brief"], env=os.environ | {"BEDPLATE_MUTANT": str(n)}, capture_output=True, text=True, timeout=600
     )
     if run.returncode == 0:
         return None
@@ -87,9 +87,13 @@ def seen(program, n, within=WITHIN):
 
 def main():
     words = sys.argv[1:]
-    mutants = tomllib.loads((HERE / "mutants.toml").read_text())["mutant"]
+    calls = words[:1] == ["calls"]
+    words = words[calls:]
+    # all in one copy, which is built once; those of budgets first
+    both = [(file, tomllib.loads((HERE / file).read_text())["mutant"]) for file in ("mutants.toml", "calls/mutants.toml")]
+    mutants = [mutant | {"calls": "calls" in file} for file, some in both for mutant in some]
     wanted = [
-        (n, mutant) for n, mutant in enumerate(mutants)
+        (n, mutant) for n, mutant in enumerate(mutants) if mutant["calls"] == calls
         if not words or (mutant.get("quick") if words == ["--quick"] else " ".join(words) in mutant["name"])
     ]
     if not wanted:
@@ -98,16 +102,16 @@ def main():
     target = Path(os.environ["CARGO_TARGET_DIR"])
     write(seeded(sources(), mutants), target / "mutants/source")
     program = build(target / "mutants", target / "simulation/examples/simulate")
-    if found := seen(program, -1, 100):
+    if found := seen(program, -1, calls, 100):
         sys.exit(f"without a fault the simulation fails, too: {found}")
     print(f"{'mutant':<82} {'seen after':>10}  by the rule", flush=True)
     missed = 0
     for n, mutant in wanted:
-        found = seen(program, n)
+        found = seen(program, n, calls)
         missed += found is None
         said = f"{found[0]:>10}  {found[1]}" if found else f"{'never':>10}  FAILED"
         print(f"{mutant['name']:<82} {said}", flush=True)
-    print(f"mutants: {len(wanted) - missed} of {len(wanted)} seen within {WITHIN} schedules")
+    print(f"mutants{' of calls' * calls}: {len(wanted) - missed} of {len(wanted)} seen within {WITHIN} schedules")
     sys.exit(1 if missed else 0)
 
 

@@ -9,6 +9,7 @@
 )]
 
 mod budgets;
+mod calls;
 mod client;
 mod dice;
 mod model;
@@ -31,7 +32,7 @@ use schedule::Schedule;
 use tally::Tally;
 use tokio::task::LocalSet;
 
-const USAGE: &str = "simulate [N] [--seed S] [--trace] [--brief]";
+const USAGE: &str = "simulate [calls] [N] [--seed S] [--trace] [--brief]";
 
 fn main() -> ExitCode {
     let Some(wish) = Wish::read() else {
@@ -39,6 +40,10 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     std::panic::set_hook(Box::new(|panic| PANICKED.set(Some(panic.to_string()))));
+    if wish.calls { calls::simulate(&wish) } else { budgets(&wish) }
+}
+
+fn budgets(wish: &Wish) -> ExitCode {
     let clock = SystemClock::shared();
     let began = clock.tick();
     let pace = |runs: u64| runs as f64 / clock.tick().since(began).as_secs_f64();
@@ -62,9 +67,9 @@ fn main() -> ExitCode {
             eprintln!("simulation: {done} of {}, {:.0} a second", wish.seeds, pace(done));
         }
     }
-    let Wish { from, seeds, brief, .. } = wish;
-    println!("simulation: {seeds} schedules from seed {from}: ok, {:.0} a second", pace(seeds));
-    if !brief {
+    let Wish { from, seeds, .. } = wish;
+    println!("simulation: {seeds} schedules from seed {from}: ok, {:.0} a second", pace(*seeds));
+    if !wish.brief {
         println!("{tally}");
     }
     ExitCode::SUCCESS
@@ -105,6 +110,8 @@ fn runtime<T>(run: impl Future<Output = T>) -> T {
 }
 
 struct Wish {
+    /// Of calls, and not of budgets.
+    calls: bool,
     seeds: u64,
     from: u64,
     /// Tells what happens.
@@ -115,10 +122,11 @@ struct Wish {
 
 impl Wish {
     fn read() -> Option<Self> {
-        let mut wish = Self { seeds: 10_000, from: 0, trace: false, brief: false };
+        let mut wish = Self { calls: false, seeds: 10_000, from: 0, trace: false, brief: false };
         let mut said = std::env::args().skip(1);
         while let Some(word) = said.next() {
             match word.as_str() {
+                "calls" => wish.calls = true,
                 "--seed" => wish.from = said.next()?.parse().ok()?,
                 "--trace" => wish.trace = true,
                 "--brief" => wish.brief = true,
@@ -134,12 +142,15 @@ thread_local! {
     static PANICKED: Cell<Option<String>> = const { Cell::new(None) };
 }
 
-fn attempt<T>(run: impl FnOnce() -> Result<T, Broken>) -> Result<T, Broken> {
+/// Runs it; or what it panicked with, or one of its tasks.
+fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     let ran = catch_unwind(AssertUnwindSafe(run));
-    match PANICKED.take() {
-        Some(panic) => Err(Rule::Sound.broken(panic)),
-        None => ran.unwrap_or_else(|_| Err(Rule::Sound.broken("panicked"))),
-    }
+    PANICKED.take().map_or(Ok(()), Err)?;
+    ran.map_err(|_| "panicked".into())
+}
+
+fn attempt<T>(run: impl FnOnce() -> Result<T, Broken>) -> Result<T, Broken> {
+    caught(run).unwrap_or_else(|panic| Err(Rule::Sound.broken(panic)))
 }
 
 /// Takes out what is not needed for it to fail, halves first, single events last; and shows what is left.
