@@ -174,3 +174,37 @@ def test_answers_are_bounded_to_what_those_of_their_alias_are(start):
     assert (sizes["ceiling"], sizes["bounded"]) == (ceiling, 1) and 256 <= ceiling < 2_000
     assert sizes["regained"] > 1_000
     assert f"bounded to {ceiling}" in gateway.cli("model", "explain", "triage").stdout
+
+
+def test_a_team_has_so_many_slots_and_a_feature_its_class(start):
+    more = """
+[[throttle]]
+name = "each-team"
+scope = { team = "*" }
+concurrency = 1
+
+[[throttle]]
+name = "reports"
+scope = { feature = "reports" }
+priority = "background"
+
+[pace]
+background = "0s"
+"""
+    gateway = start(sim("700ms", '{ from = "config" }', more))
+    reports, other = gateway.new_key(feature="reports"), gateway.new_key(team="team-b")
+    ask = lambda key: gateway.client(key=key, retries={"total_max_attempts": 1}).converse(modelId=NOVA, **ASK)
+    held = threading.Thread(target=ask, args=[gateway.new_key()], daemon=True)
+    held.start()
+    wait_until(lambda: any(lane["under_way"] for lane in lanes(gateway)))
+    [slots] = [lane for lane in lanes(gateway) if lane["place"].startswith("each-team")]
+    assert (slots["under_way"], slots["slots"]) == (1, 1) and "team-a" in slots["name"]
+    with pytest.raises(ClientError) as refused:
+        ask(reports)
+    answer = refused.value.response
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["x-bedplate-code"] == "BP1504"
+    assert answer["Error"]["Code"] == "ThrottlingException"
+    ask(other)
+    held.join(timeout=10)
+    # what was refused took nothing, and the slot came back
+    ask(reports)

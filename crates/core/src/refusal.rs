@@ -135,6 +135,8 @@ codes! {
     TokenRateExceeded = 1502, Admit, Policy;
     /// the call may use more tokens than a rate allows in a whole minute
     RateTooLow = 1503, Admit, Policy;
+    /// a throttle has no slot free for the call, and none would be free in time
+    SlotsTaken = 1504, Admit, Policy;
     /// no provider serves this model name
     UnknownModel = 2001, Compose, Caller;
     /// the request metadata uses keys that bedplate reserves

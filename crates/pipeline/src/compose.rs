@@ -119,7 +119,7 @@ pub(crate) async fn compose(
     let provider = routes.provider(call.operation, &call.name)?;
     let lanes = routes.lanes(&provider).map(Arc::clone);
     let mut aim = aim(&admitted, provider, &call.name, None, false, record.notes_mut()).await?;
-    aim.lane = lanes.and_then(|lanes| lanes.of(&aim.model, false));
+    aim.lane = lanes.filter(|_| asks_a_model(&admitted)).and_then(|lanes| lanes.of(&aim.model, false));
     aim.note_end(None, record.notes());
     record.aimed(&mut aim);
     // a job that may have been started is not started twice
@@ -143,7 +143,7 @@ async fn by_alias(admitted: Admitted, alias: Arc<Alias>, record: &mut Record) ->
     let whose = alias.sticky.as_ref().and_then(|_| Conversation::of(call, &admitted.principal));
     let (at, pass) = match alias.choose(Tried::default(), fits, want, record.tick(), &mut chances, whose) {
         Some((at, pass)) => (at, Some(pass)),
-        None => (alias.heaviest().unwrap_or(0), None),
+        None => (alias.heaviest(fits).unwrap_or(0), None),
     };
     let none = || Refusal::of(Code::UnknownModel).because("the alias has no target");
     let target = alias.targets.get(at).ok_or_else(none)?;
@@ -163,19 +163,26 @@ pub(crate) fn want(admitted: &Admitted, model: &Arc<str>, notes: &Notes) -> Want
     }
     let prompt = notes.books.estimates.of(model, call.body.content().len() as u64).tokens;
     // without a bound AWS reserves what the model may write at most
-    let longest = || notes.prices().max_output_tokens(model).unwrap_or(UNSAID);
+    let unsaid = if view.can_bound() { UNSAID } else { 0 };
+    let longest = || notes.prices().max_output_tokens(model).unwrap_or(unsaid);
     let output = view.max_tokens().or(notes.longest()).unwrap_or_else(longest);
     Want { tokens: prompt.saturating_add(output.saturating_mul(view.answers())), class }
 }
 
-/// What is reserved for an answer of a model whose longest nobody knows.
+/// What no model works on takes nothing of its quota.
+fn asks_a_model(admitted: &Admitted) -> bool {
+    admitted.call.operation.metered()
+}
+
+/// What is reserved for an answer of a model whose longest nobody knows, where a body has a place to say it: embeddings
+/// have none.
 const UNSAID: u64 = 8_192;
 
 /// Aims at a target of an alias whose targets the key may call.
 async fn aim_at(admitted: &Admitted, target: &Target, notes: &mut Notes) -> Result<Aim, Refusal> {
     let (provider, tier) = (Arc::clone(&target.provider), target.tier.clone());
     let mut aim = aim(admitted, provider, &target.model, tier, true, notes).await?;
-    aim.lane = target.lanes.of(&aim.model, true);
+    aim.lane = asks_a_model(admitted).then(|| target.lanes.of(&aim.model, true)).flatten();
     adapt(admitted, target, &mut aim, notes);
     aim.note_end(target.replacement.as_deref(), notes);
     Ok(aim)

@@ -16,6 +16,7 @@ mod lanes;
 mod learned;
 mod queue;
 mod quota;
+mod shared;
 mod slots;
 mod wait;
 
@@ -26,6 +27,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bedplate_core::clock::Clock;
 use bedplate_core::pace::{Class, LaneStand};
+use parking_lot::Mutex;
 
 pub use config::{LimitConfig, PaceConfig, QuotaConfig, QuotaSource};
 pub(crate) use lane::{Lane, Permit};
@@ -37,6 +39,8 @@ pub(crate) use wait::{NoRoom, Want};
 pub struct Pace {
     common: Arc<Common>,
     lanes: ArcSwap<lanes::All>,
+    shared: shared::Shared,
+    in_force: Mutex<lanes::InForce>,
     clock: Arc<dyn Clock>,
     number: AtomicU64,
 }
@@ -64,6 +68,8 @@ impl Pace {
         Arc::new(Self {
             common: Arc::new(common),
             lanes: ArcSwap::default(),
+            shared: shared::Shared::default(),
+            in_force: Mutex::default(),
             clock,
             number: AtomicU64::new(0),
         })
@@ -84,7 +90,8 @@ impl Pace {
     /// How every lane stands, by place and name.
     pub fn stands(&self) -> Vec<LaneStand> {
         let now = self.clock.tick();
-        let mut all: Vec<LaneStand> = self.lanes.load().values().map(|lane| lane.stand(now)).collect();
+        let mut all = self.shared.stands(now);
+        all.extend(self.lanes.load().values().map(|lane| lane.stand(now)));
         all.sort_by(|a, b| (&a.place, &a.name).cmp(&(&b.place, &b.name)));
         all
     }

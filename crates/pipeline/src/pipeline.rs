@@ -88,12 +88,13 @@ impl Pipeline {
             let admitted = admit(call, record, &self.allowed, &self.routes)?;
             let composed = compose(admitted, &self.routes, record).await?;
             let mut cleared = clear(composed);
+            self.throttles.classify(&mut cleared.0);
             let timeouts = self.timeouts(&cleared.0).by(cleared.0.admitted.call.tags.until);
             let turn = self.cache.look(&cleared.0, record, &timeouts).await?;
             self.throttles.take(&cleared.0, matches!(turn, Turn::Give(_)), record).await?;
             match turn {
                 Turn::Give(kept) => Ok(Prepared::Give(kept, Mark::Hit)),
-                Turn::Ask(mut asking) => match reserve(&mut cleared.0, record).await {
+                Turn::Ask(mut asking) => match self.hold(&mut cleared.0, record).await {
                     Ok(()) => {
                         cleared.0.right_size(record);
                         Ok(Prepared::Ask(cleared, asking))
@@ -111,6 +112,16 @@ impl Pipeline {
         let prepared = prepared.await;
         record.cleared();
         prepared
+    }
+}
+
+impl Pipeline {
+    /// What a call needs that goes to a model: slots of its throttles, then holds in its budgets.
+    async fn hold(&self, composed: &mut Composed, record: &mut Record) -> Result<(), NoRoom> {
+        let until = composed.admitted.call.tags.until;
+        let slots = self.throttles.slots(composed, until, record).await;
+        slots.map_err(|refusal| NoRoom { refusal, cache_only: false })?;
+        reserve(composed, record).await
     }
 }
 

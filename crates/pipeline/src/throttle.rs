@@ -5,6 +5,7 @@
 //! none. Its record settles the tokens to what was used, whatever becomes of the call.
 
 pub(crate) mod config;
+mod slots;
 mod toll;
 
 use std::sync::Arc;

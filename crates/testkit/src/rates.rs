@@ -29,16 +29,26 @@ impl MemoryRates {
     }
 
     fn of(&self, count: &CountId, limit: u64) -> Bucket {
-        let now = self.clock.tick().0 / 1_000_000;
-        let mut bucket = self.buckets.lock().get(count).copied().unwrap_or(Bucket::full(now));
-        bucket.refill(limit, now);
-        bucket
+        of(&self.buckets.lock(), count, limit, self.now())
     }
+
+    /// Milliseconds.
+    fn now(&self) -> u64 {
+        self.clock.tick().0 / 1_000_000
+    }
+}
+
+fn of(buckets: &HashMap<CountId, Bucket>, count: &CountId, limit: u64, now: u64) -> Bucket {
+    let mut bucket = buckets.get(count).copied().unwrap_or(Bucket::full(now));
+    bucket.refill(limit, now);
+    bucket
 }
 
 impl Rates for MemoryRates {
     fn take(&self, draws: &[Draw]) -> Taking {
-        let mut buckets: Vec<Bucket> = draws.iter().map(|draw| self.of(&draw.count, draw.limit)).collect();
+        let (mut all, now) = (self.buckets.lock(), self.now());
+        let mut buckets: Vec<Bucket> =
+            draws.iter().map(|draw| of(&all, &draw.count, draw.limit, now)).collect();
         let wait = |(draw, bucket): (&Draw, &Bucket)| match draw.amount > draw.limit {
             true => Wait::Never,
             false => Wait::For(bucket.wait(draw.limit, draw.amount)),
@@ -47,7 +57,7 @@ impl Rates for MemoryRates {
         if short.is_none() {
             for (draw, bucket) in draws.iter().zip(&mut buckets) {
                 bucket.take(draw.amount);
-                self.buckets.lock().insert(draw.count.clone(), *bucket);
+                all.insert(draw.count.clone(), *bucket);
             }
         }
         let levels = draws.iter().zip(&buckets).map(|(draw, bucket)| bucket.level(draw.limit)).collect();
@@ -55,10 +65,11 @@ impl Rates for MemoryRates {
     }
 
     fn settle(&self, _: Origin, corrections: Vec<Correction>) {
+        let (mut all, now) = (self.buckets.lock(), self.now());
         for Correction { count, limit, more } in corrections {
-            let mut bucket = self.of(&count, limit);
+            let mut bucket = of(&all, &count, limit, now);
             bucket.correct(more);
-            self.buckets.lock().insert(count, bucket);
+            all.insert(count, bucket);
         }
     }
 

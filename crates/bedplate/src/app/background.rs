@@ -86,6 +86,15 @@ impl Background {
                 }
             })
         };
+        let sharing = {
+            let reload = Arc::clone(&reload);
+            runtime.spawn(async move {
+                loop {
+                    reload.share();
+                    tokio::time::sleep(HEALTH).await;
+                }
+            })
+        };
         let sweep = runtime.spawn(async move {
             loop {
                 tokio::time::sleep(SWEEP).await;
@@ -143,7 +152,7 @@ impl Background {
             }
         });
         Self(
-            [keys, files, sweep, health, tending, retention, forgotten, watching, made, slices]
+            [keys, files, sharing, sweep, health, tending, retention, forgotten, watching, made, slices]
                 .map(|task| task.abort_handle())
                 .into(),
         )

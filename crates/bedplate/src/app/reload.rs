@@ -285,6 +285,11 @@ impl Reload {
         self.health.standings(self.clock.tick()).into_iter().map(reading).collect()
     }
 
+    /// Takes this node's part of quotas and slots, by how many nodes there are now.
+    pub(super) fn share(&self) {
+        self.pace.shared_by(self.rates.nodes());
+    }
+
     /// Where calls wait for room.
     pub(super) fn pace(&self) -> Arc<Pace> {
         Arc::clone(&self.pace)

@@ -46,6 +46,7 @@ pages! {
     RateExceeded = "BP1501",
     TokenRateExceeded = "BP1502",
     RateTooLow = "BP1503",
+    SlotsTaken = "BP1504",
     UnknownModel = "BP2001",
     ReservedMetadata = "BP2002",
     ConnectTimeout = "BP4001",

@@ -296,6 +296,11 @@ impl<'a> Course<'a> {
                         && self.made < self.composed.most
                         && let Some(pass) = target.breaker.pass(record.tick(), self.chances.next())
                     {
+                        // throttling opens no breaker: a lighter model is asked as often as it answers
+                        if trouble.throttled {
+                            let Some(paid) = alias.retries.take(false) else { continue };
+                            self.paid = Some(paid);
+                        }
                         return Some(Step::Lighter(target.clone(), pass));
                     }
                 }

@@ -147,10 +147,11 @@ impl Alias {
         (0..self.targets.len()).filter(|at| !tried.has(*at) && fits(&self.targets[*at].model)).collect()
     }
 
-    /// The target of most weight: asked when none may be, for somebody has to.
-    pub(crate) fn heaviest(&self) -> Option<usize> {
+    /// The target of most weight among those that read the call: asked when none may be, for somebody has to.
+    pub(crate) fn heaviest(&self, fits: impl Fn(&str) -> bool) -> Option<usize> {
         // of equals the first
-        (0..self.targets.len()).rev().max_by_key(|at| self.targets[*at].weight)
+        let reads = (0..self.targets.len()).rev().filter(|at| fits(&self.targets[*at].model));
+        reads.max_by_key(|at| self.targets[*at].weight)
     }
 
     /// A place in `among`, by weight.

@@ -48,6 +48,7 @@ pub(crate) struct Permit {
     lane: Arc<Lane>,
     reserved: u64,
     burndown: u64,
+    class: Class,
     began: Tick,
     open: AtomicBool,
 }
@@ -70,6 +71,13 @@ impl Lane {
             used_at: now,
         };
         Arc::new(Self { place, name, common, state: Mutex::new(state) })
+    }
+
+    /// The same, where it is asked each time: mostly nothing changes.
+    pub(super) fn resize(&self, terms: LaneTerms, now: Tick) {
+        if self.state.lock().slots.most() != terms.slots {
+            self.set(terms, now);
+        }
     }
 
     /// From now on it goes by these terms; what it knows stays.
@@ -103,7 +111,7 @@ impl Lane {
         state.used_at = now;
         let burndown = state.quota.as_ref().map_or(1, |quota| quota.terms().burndown);
         let open = AtomicBool::new(true);
-        Ok(Permit { lane: Arc::clone(self), reserved: tokens, burndown, began: now, open })
+        Ok(Permit { lane: Arc::clone(self), reserved: tokens, burndown, class: turn.class, began: now, open })
     }
 
     /// Room for a request that does not wait.
@@ -208,6 +216,7 @@ impl Drop for Permit {
                 quota.untake(self.reserved);
             }
             state.slots.untake();
+            state.passed[self.class.index()] -= 1;
             state.queue.wake();
         }
     }

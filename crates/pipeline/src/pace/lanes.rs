@@ -27,9 +27,18 @@ pub(crate) struct Lanes {
     pace: Arc<Pace>,
     /// AWS counts by account and region.
     place: Arc<str>,
+    said: Said,
+}
+
+/// What a configuration says of the lanes of a place.
+#[derive(Clone)]
+pub(super) struct Said {
     quota: Option<Arc<QuotaConfig>>,
     adaptive: bool,
 }
+
+/// By place: what the configuration says that was put in force last.
+pub(super) type InForce = HashMap<Arc<str>, Said, FixedState>;
 
 impl Lanes {
     pub(crate) fn new(pace: &Arc<Pace>, facts: &ProviderFacts, adaptive: bool) -> Self {
@@ -37,22 +46,24 @@ impl Lanes {
             "" => Arc::clone(&facts.name),
             account => format!("{account}/{}", facts.region).into(),
         };
-        Self { pace: Arc::clone(pace), place, quota: facts.quota.clone(), adaptive }
+        Self { pace: Arc::clone(pace), place, said: Said { quota: facts.quota.clone(), adaptive } }
     }
 
-    /// Lanes that are there already go by this configuration from now on.
+    /// Lanes that are there already go by this configuration from now on, and so do those that calls of an earlier one
+    /// come to first.
     pub(crate) fn put_in_force(&self) {
         let now = self.pace.clock.tick();
+        self.pace.in_force.lock().insert(Arc::clone(&self.place), self.said.clone());
         for ((place, model), lane) in self.pace.lanes.load().iter() {
             if *place == self.place {
-                lane.set(self.terms(model), now);
+                lane.set(self.said.terms(model), now);
             }
         }
     }
 
     /// The lane of a model or profile, if anything bounds it; `listed` when a target of an alias names it.
     pub(crate) fn of(&self, model: &Arc<str>, listed: bool) -> Option<Arc<Lane>> {
-        if self.quota.is_none() && !(listed && self.adaptive) {
+        if self.said.quota.is_none() && !(listed && self.said.adaptive) {
             return None;
         }
         let id = named(model).map_or_else(|| Arc::clone(model), Arc::from);
@@ -60,11 +71,14 @@ impl Lanes {
         if let Some(lane) = self.pace.lanes.load().get(&key) {
             return Some(Arc::clone(lane));
         }
-        let terms = self.terms(&key.1);
+        let in_force = self.pace.in_force.lock().get(&self.place).cloned();
+        let terms = in_force.as_ref().unwrap_or(&self.said).terms(&key.1);
         let bounded = terms.adaptive || terms.slots.is_some() || terms.quota.is_some();
         bounded.then(|| self.pace.lane(key, terms)).flatten()
     }
+}
 
+impl Said {
     fn terms(&self, model: &str) -> LaneTerms {
         let limit = self.quota.as_ref().map_or_else(LimitConfig::default, |quota| quota.of(model));
         let limits = limit.rpm.is_some() || limit.tpm.is_some();

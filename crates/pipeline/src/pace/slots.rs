@@ -57,6 +57,11 @@ impl Slots {
         }
     }
 
+    /// What is configured.
+    pub(super) fn most(&self) -> Option<u32> {
+        self.most
+    }
+
     /// How many may be under way when so much is kept free and `share` is our part; `None` when nothing limits them.
     pub(super) fn bound(&self, share: f64, keep: f64) -> Option<u32> {
         let most = self.most.map(|most| f64::from(most) * share);

@@ -103,6 +103,9 @@ fn look<T>(
                 if let Some(may) = may(at) {
                     return Ok((at, permit, may));
                 }
+                // who may not be asked here stands in nobody's way; and giving back what it took must not wake itself
+                lane.leave(turn);
+                drop(permit);
             }
             Err(lack) => {
                 if !any || lack.after < soonest.after {
@@ -117,5 +120,39 @@ fn look<T>(
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.lanes.iter().for_each(|lane| lane.leave(self.waiter.turn));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use bedplate_testkit::ManualClock;
+
+    use super::*;
+    use crate::pace::lane::LaneTerms;
+
+    const WANT: Want = Want { tokens: 0, class: Class::Interactive };
+
+    #[tokio::test(start_paused = true)]
+    async fn who_may_not_be_asked_somewhere_stands_in_nobodys_way_there() {
+        let pace = Pace::new(Arc::new(ManualClock::at("2026-11-22T12:00:00Z")));
+        let terms = LaneTerms { quota: None, slots: Some(1), adaptive: false };
+        let lane = |name: &str| Lane::new("p".into(), name.into(), terms, Arc::clone(&pace.common), Tick(0));
+        let lanes = [lane("full"), lane("ill")];
+        let _taken = lanes[0].take_now(WANT, Tick(0)).unwrap();
+        let looks = Cell::new(0);
+        let tick = || {
+            looks.set(looks.get() + 1);
+            assert!(looks.get() < 100, "it wakes itself");
+            Tick(0)
+        };
+        let waits = pace.room(&lanes, WANT, now() + LOOK * 5, tick, |at| (at == 0).then_some(()));
+        let other = async {
+            tokio::time::sleep(LOOK).await;
+            assert!(lanes[1].take_now(WANT, Tick(0)).is_some(), "there is room for others");
+        };
+        let (waited, ()) = tokio::join!(waits, other);
+        assert_eq!(waited.err().map(|no_room| no_room.shed), Some(Shed::Waited));
     }
 }

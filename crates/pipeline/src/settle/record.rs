@@ -2,12 +2,12 @@
 
 mod attempts;
 mod cached;
+mod held;
 mod rated;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bedplate_core::budget::{Blocked, Charge};
 use bedplate_core::call::{CallId, Dialect, Headers, Operation};
 use bedplate_core::clock::{Tick, Timestamp};
 use bedplate_core::content::Content;
@@ -24,10 +24,12 @@ use crate::call::Tags;
 use crate::compose::Aim;
 use crate::invoke::Told;
 use crate::invoke::inflight::Attempting;
+use crate::pace::Permit;
 use crate::provider::{Answer, AnswerBody};
 use crate::settle::notes::{Notes, micros};
 use crate::settle::{Admission, Books};
 use crate::throttle::{Rated, Toll, counted};
+use held::charge;
 
 /// Written by the phases, read by nobody but the sinks. Dropped without being finished (a panic, a
 /// door that gave up) it settles itself.
@@ -47,6 +49,8 @@ pub struct Record {
     rated: Option<Rated>,
     /// The tokens that it took from them.
     toll: Option<Toll>,
+    /// Slots of throttles that it has.
+    slots: Vec<Permit>,
     /// What attempts came to for which that is held.
     spent: Spent,
 }
@@ -115,6 +119,7 @@ impl Record {
             hold: None,
             rated: None,
             toll: None,
+            slots: Vec::new(),
             spent: Spent::NOTHING,
         }
     }
@@ -205,20 +210,6 @@ impl Record {
         self.notes.prices()
     }
 
-    /// From now on the record settles this hold.
-    pub(crate) fn holds(&mut self, hold: Hold) {
-        self.hold = Some(hold);
-    }
-
-    /// What was held stays spent as far as it is, or may be; this is held for what comes.
-    pub(crate) fn holds_another(&mut self, hold: Hold) {
-        let spent = std::mem::replace(&mut self.spent, Spent::NOTHING);
-        if let Some(before) = self.hold.replace(hold) {
-            let charges = before.settle(spent);
-            self.write(|call| charge(&mut call.charges, charges));
-        }
-    }
-
     /// The answer is less than was asked for.
     pub(crate) fn degrade(&mut self, by: Degraded) {
         self.write(|call| call.degraded = Some(by));
@@ -226,27 +217,6 @@ impl Record {
 
     pub(crate) fn degraded(&self) -> Option<Degraded> {
         self.outcome.as_ref().and_then(|o| o.call.degraded)
-    }
-
-    /// A budget blocked the call.
-    pub(crate) fn blocked(&mut self, blocked: Blocked) {
-        self.write(|call| call.blocked = Some(Box::new(blocked)));
-    }
-
-    /// A budget bounds the answer to so many tokens.
-    pub(crate) fn bound(&mut self, tokens: u64) {
-        self.notes.bounded = Some(tokens);
-        self.write(|call| call.bounded = Some(tokens));
-    }
-
-    /// The answer is bounded to what those of its alias are.
-    pub(crate) fn right_sized(&mut self, tokens: u64) {
-        self.notes.right_sized = Some(tokens);
-    }
-
-    /// What a budget bounds it to.
-    pub(crate) fn bounded(&self) -> Option<u64> {
-        self.notes.bounded
     }
 
     /// What was changed in the request is more than was known when it was composed.
@@ -352,6 +322,7 @@ impl Record {
         if let Some(hold) = self.hold.take() {
             charge(&mut outcome.call.charges, hold.settle(self.spent));
         }
+        self.leave_slots();
         if let Some(toll) = self.toll.take() {
             toll.settle(counted(&outcome.call.usage));
         }
@@ -387,20 +358,6 @@ impl Drop for Record {
                 });
             }
             self.settle();
-        }
-    }
-}
-
-/// One charge a window.
-fn charge(all: &mut Vec<Charge>, more: Vec<Charge>) {
-    if all.is_empty() {
-        *all = more;
-        return;
-    }
-    for charge in more {
-        match all.iter_mut().find(|there| there.window == charge.window && there.node == charge.node) {
-            Some(there) => there.amount = there.amount.saturating_add(charge.amount),
-            None => all.push(charge),
         }
     }
 }

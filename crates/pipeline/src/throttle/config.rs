@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use bedplate_core::pace::Class;
 use bedplate_core::rate::HIGHEST;
 use bedplate_cost::budget::Scope;
 use schemars::JsonSchema;
@@ -24,6 +25,12 @@ pub struct ThrottleConfig {
     /// Prompt and output tokens a minute; what is read from the prompt cache does not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tpm: Option<u64>,
+    /// Calls at a time that go to a model: one more waits as long as calls of its class may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// The best class that these calls have, whatever they say: `interactive`, `batch`, `background`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Class>,
 }
 
 /// A throttle, compiled.
@@ -35,6 +42,8 @@ pub struct Throttle {
     pub(super) counted: Arc<str>,
     pub rpm: Option<u64>,
     pub tpm: Option<u64>,
+    pub concurrency: Option<u32>,
+    pub priority: Option<Class>,
 }
 
 /// What is wrong with a throttle, and with which of its members.
@@ -58,7 +67,8 @@ impl ThrottleConfig {
         if let Err(said) = self.scope.check() {
             bad("scope", said);
         }
-        for (member, limit) in [("rpm", self.rpm), ("tpm", self.tpm)] {
+        let slots = self.concurrency.map(u64::from);
+        for (member, limit) in [("rpm", self.rpm), ("tpm", self.tpm), ("concurrency", slots)] {
             match limit {
                 Some(0) => {
                     bad(member, format!("`{member} = 0` lets no call through: disable the keys instead"))
@@ -69,8 +79,8 @@ impl ThrottleConfig {
                 _ => {}
             }
         }
-        if self.rpm.is_none() && self.tpm.is_none() {
-            bad("name", "it limits nothing: set `rpm` or `tpm`".into());
+        if self.rpm.is_none() && self.tpm.is_none() && slots.is_none() && self.priority.is_none() {
+            bad("name", "it limits nothing: set `rpm`, `tpm`, `concurrency` or `priority`".into());
         }
         found
     }
@@ -78,7 +88,15 @@ impl ThrottleConfig {
     fn build(&self) -> Throttle {
         let scope = self.scope.by_id();
         let counted = format!("{}[{}]", self.name, scope.describe()).into();
-        Throttle { name: self.name.as_str().into(), scope, counted, rpm: self.rpm, tpm: self.tpm }
+        Throttle {
+            name: self.name.as_str().into(),
+            scope,
+            counted,
+            rpm: self.rpm,
+            tpm: self.tpm,
+            concurrency: self.concurrency,
+            priority: self.priority,
+        }
     }
 }
 
@@ -131,7 +149,10 @@ mod tests {
         };
         assert_eq!(said("name = 'a'\nrpm = 1").1, "`[[throttle]]`: two are named `a`");
         assert_eq!(said("name = 'B c'\nrpm = 1").0, "name");
-        assert_eq!(said("name = 'b'").1, "`[[throttle]]` `b`: it limits nothing: set `rpm` or `tpm`");
+        assert_eq!(
+            said("name = 'b'").1,
+            "`[[throttle]]` `b`: it limits nothing: set `rpm`, `tpm`, `concurrency` or `priority`"
+        );
         assert_eq!(said("name = 'b'\nrpm = 0").0, "rpm");
         assert_eq!(said("name = 'b'\ntpm = 0").0, "tpm");
         assert_eq!(said("name = 'b'\ntpm = 10000000001").0, "tpm");

@@ -86,6 +86,7 @@ fn shape(code: Code) -> (&'static str, u16, Option<&'static str>) {
         | Code::SoftBudgetSpent
         | Code::RateExceeded
         | Code::TokenRateExceeded
+        | Code::SlotsTaken
         | Code::NoRoom => ("ThrottlingException", 429, None),
         Code::BudgetUnreachable
         | Code::LedgerUnavailable
@@ -112,6 +113,7 @@ fn exception_name(code: Code, operation: Operation) -> &'static str {
         | Code::SoftBudgetSpent
         | Code::RateExceeded
         | Code::TokenRateExceeded
+        | Code::SlotsTaken
         | Code::NoRoom => "throttlingException",
         Code::BudgetUnreachable
         | Code::LedgerUnavailable

@@ -115,6 +115,29 @@ idle = "20s"
         None,
     ),
     (
+        "model.hedge",
+        r#"
+[[provider]]
+name = "use1"
+kind = "bedrock"
+region = "us-east-1"
+
+[[provider]]
+name = "usw2"
+kind = "bedrock"
+region = "us-west-2"
+
+[[model]]
+name = "chat"
+targets = ["use1/us.amazon.nova-lite-v1:0", "usw2/us.amazon.nova-lite-v1:0"]
+
+[model.hedge]                            # of the alias above it
+after = "2s"
+most = "5%"
+"#,
+        None,
+    ),
+    (
         "model.rule",
         r#"
 [[provider]]

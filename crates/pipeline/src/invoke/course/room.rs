@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bedplate_core::clock::Tick;
 use bedplate_core::refusal::{Code, Refusal, Retry};
+use bedplate_core::route::Standing;
 
 use super::{Course, Last};
 use crate::compose::want;
@@ -33,7 +35,7 @@ impl Course<'_> {
         // what stands in for the targets does not make the caller wait as well
         let patience = if self.rungs > 0 { Duration::ZERO } else { pace.patience(want.class).min(left) };
         let mut lanes = vec![lane];
-        let others = self.others(&mut lanes);
+        let others = self.others(&mut lanes, began);
         let clock = Arc::clone(&record.books().clock);
         let chances = &mut self.chances;
         let may = |at: usize| match at.checked_sub(1) {
@@ -66,13 +68,15 @@ impl Course<'_> {
     }
 
     /// Other targets that may be asked in this round; their lanes are added in the same order.
-    fn others(&self, lanes: &mut Vec<Arc<Lane>>) -> Vec<(usize, Target)> {
+    fn others(&self, lanes: &mut Vec<Arc<Lane>>, now: Tick) -> Vec<(usize, Target)> {
         let Some(way) = self.composed.way.as_ref().filter(|_| self.rungs == 0) else { return Vec::new() };
         let body = &self.composed.admitted.call.body;
         let mut others = Vec::new();
         for at in way.alias.untried(self.tried, |model| body.fits(model)) {
             if let Some(target) = way.alias.targets.get(at)
                 && target.weight > 0
+                // who may not be asked is not waited for
+                && target.breaker.standing(now) != Standing::Open
                 && let Some(lane) = target.lanes.of(&target.model, true)
             {
                 lanes.push(lane);

@@ -3,6 +3,7 @@
 use bedplate_core::rate::Throttled;
 
 use super::Record;
+use crate::pace::{Permit, Went};
 use crate::throttle::{Rated, Toll};
 
 impl Record {
@@ -19,6 +20,19 @@ impl Record {
     /// From now on the record settles these tokens.
     pub(crate) fn tolls(&mut self, toll: Option<Toll>) {
         self.toll = toll;
+    }
+
+    /// A slot of a throttle is the call's until it is settled.
+    pub(crate) fn takes_slot(&mut self, slot: Permit) {
+        self.slots.push(slot);
+    }
+
+    /// Gives back the slots.
+    pub(super) fn leave_slots(&mut self) {
+        let now = self.tick();
+        for slot in std::mem::take(&mut self.slots) {
+            slot.settle(Went::Unknown, None, now);
+        }
     }
 
     /// A throttle refused the call.

@@ -1,0 +1,64 @@
+//! Slots of callers: so many calls at a time of a team, a feature, a key. Held from before a call holds money until it is
+//! settled.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bedplate_core::pace::LaneStand;
+use foldhash::fast::FixedState;
+use parking_lot::Mutex;
+
+use super::lane::{Lane, LaneTerms};
+use super::{Common, Pace};
+
+/// The slots of all throttles, each of whom they are counted for.
+#[derive(Default)]
+pub(super) struct Shared {
+    shards: [Mutex<HashMap<Name, Arc<Lane>, FixedState>>; SHARDS],
+}
+
+/// Throttle, and whose they are.
+type Name = (Arc<str>, Arc<str>);
+
+const SHARDS: usize = 16;
+/// A shard with more lanes lets go of those that nobody uses.
+const MANY: usize = 1_024;
+
+impl Pace {
+    /// The slots of a throttle that are counted for `of`: as many calls at a time as `slots`.
+    pub(crate) fn slots(&self, throttle: &Arc<str>, of: &Arc<str>, slots: u32) -> Arc<Lane> {
+        let now = self.clock.tick();
+        let terms = LaneTerms { quota: None, slots: Some(slots), adaptive: false };
+        let name = (Arc::clone(throttle), Arc::clone(of));
+        let mut shard = self.shared.shard(&name).lock();
+        if let Some(lane) = shard.get(&name) {
+            lane.resize(terms, now);
+            return Arc::clone(lane);
+        }
+        if shard.len() >= MANY {
+            shard.retain(|_, lane| lane.idle_for(now) < Duration::from_secs(1));
+        }
+        let lane = Lane::new(name.0.clone(), name.1.clone(), terms, Arc::<Common>::clone(&self.common), now);
+        shard.insert(name, Arc::clone(&lane));
+        lane
+    }
+}
+
+impl Shared {
+    fn shard(&self, name: &Name) -> &Mutex<HashMap<Name, Arc<Lane>, FixedState>> {
+        let at = FixedState::default().hash_one(name) % SHARDS as u64;
+        &self.shards[usize::try_from(at).unwrap_or(0)]
+    }
+
+    /// How those stand that somebody uses.
+    pub(super) fn stands(&self, now: bedplate_core::clock::Tick) -> Vec<LaneStand> {
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            let used = shard.lock();
+            all.extend(used.values().filter(|lane| lane.idle_for(now).is_zero()).map(|lane| lane.stand(now)));
+        }
+        all
+    }
+}
