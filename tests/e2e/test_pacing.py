@@ -49,6 +49,20 @@ def wait_until(fact, seconds=10):
         time.sleep(0.02)
 
 
+def known(gateway, **who):
+    """A key that the gateway knows: a list that names no such key is not one."""
+    key = gateway.new_key(**who)
+
+    def answers():
+        try:
+            return gateway.client("bedrock", key=key).get_foundation_model(modelIdentifier="amazon.nova-lite-v1:0")
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "UnrecognizedClientException"
+
+    wait_until(answers)
+    return key
+
+
 class Calls:
     """Calls on threads of their own; what became of them, in the order they ended."""
 
@@ -192,9 +206,9 @@ priority = "background"
 background = "0s"
 """
     gateway = start(sim("700ms", '{ from = "config" }', more))
-    reports, other = gateway.new_key(feature="reports"), gateway.new_key(team="team-b")
+    reports, other, first = known(gateway, feature="reports"), known(gateway, team="team-b"), known(gateway)
     ask = lambda key: gateway.client(key=key, retries={"total_max_attempts": 1}).converse(modelId=NOVA, **ASK)
-    held = threading.Thread(target=ask, args=[gateway.new_key()], daemon=True)
+    held = threading.Thread(target=ask, args=[first], daemon=True)
     held.start()
     wait_until(lambda: any(lane["under_way"] for lane in lanes(gateway)))
     [slots] = [lane for lane in lanes(gateway) if lane["place"].startswith("each-team")]
