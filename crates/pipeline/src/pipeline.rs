@@ -14,7 +14,7 @@ use crate::call::Call;
 use crate::compose::routes::Routes;
 use crate::compose::{Composed, compose};
 use crate::guard::{Cleared, clear};
-use crate::invoke::deadline::{Timeouts, in_time, too_late};
+use crate::invoke::deadline::{Timeouts, in_time, now, too_late};
 use crate::invoke::exercise::Exercise;
 use crate::invoke::inflight::detach;
 use crate::invoke::{Terms, invoke};
@@ -57,7 +57,7 @@ impl Pipeline {
             Err(refusal) => return Err(Refused::new(refusal, record)),
         };
         let Asking { fill, mut stale, mark, waited } = asking.map_or_else(Asking::default, |asking| *asking);
-        let timeouts = self.timeouts(&cleared.0).after(waited).by(until);
+        let timeouts = self.timeouts(&cleared.0).after(waited + record.has_queued()).by(until);
         if until.is_some() && timeouts.total.is_zero() {
             return Err(Refused::new(too_late(), record));
         }
@@ -118,7 +118,8 @@ impl Pipeline {
 impl Pipeline {
     /// What a call needs that goes to a model: slots of its throttles, then holds in its budgets.
     async fn hold(&self, composed: &mut Composed, record: &mut Record) -> Result<(), NoRoom> {
-        let until = composed.admitted.call.tags.until;
+        let end = now() + self.timeouts(composed).total;
+        let until = composed.admitted.call.tags.until.map_or(end, |until| until.min(end));
         let slots = self.throttles.slots(composed, until, record).await;
         slots.map_err(|refusal| NoRoom { refusal, cache_only: false })?;
         reserve(composed, record).await

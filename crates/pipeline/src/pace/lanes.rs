@@ -66,7 +66,11 @@ impl Lanes {
         if self.said.quota.is_none() && !(listed && self.said.adaptive) {
             return None;
         }
-        let id = named(model).map_or_else(|| Arc::clone(model), Arc::from);
+        // mostly the name is the id, and nothing is copied
+        let id = match named(model) {
+            Some(id) if id.len() < model.len() => id.into(),
+            _ => Arc::clone(model),
+        };
         let key = (Arc::clone(&self.place), id);
         if let Some(lane) = self.pace.lanes.load().get(&key) {
             return Some(Arc::clone(lane));
@@ -108,9 +112,15 @@ impl Pace {
             if lanes.len() >= MOST {
                 lanes.retain(|_, lane| lane.idle_for(now) < IDLE);
             }
-            if lanes.len() < MOST {
-                lanes.insert(key.clone(), Arc::clone(&lane));
+            // a target without a lane would not be bounded: the one that nobody used for longest goes
+            if lanes.len() >= MOST {
+                let idle = lanes.iter().map(|(key, lane)| (lane.idle_for(now), key));
+                let longest = idle.filter(|(idle, _)| !idle.is_zero()).max_by_key(|(idle, _)| *idle);
+                if let Some(key) = longest.map(|(_, key)| key.clone()) {
+                    lanes.remove(&key);
+                }
             }
+            lanes.insert(key.clone(), Arc::clone(&lane));
             Arc::new(lanes)
         });
         self.lanes.load().get(&key).map(Arc::clone)
@@ -131,6 +141,31 @@ fn burndown(model: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pace::Want;
+    use bedplate_testkit::ManualClock;
+
+    #[test]
+    fn names_that_somebody_makes_up_take_no_lane_away_from_others() {
+        let clock = ManualClock::at("2026-11-22T12:00:00Z");
+        let pace = Pace::new(Arc::new(clock.clone()));
+        let facts = ProviderFacts {
+            name: "a".into(),
+            region: "us-east-1".into(),
+            account: "".into(),
+            stamps: true,
+            quota: Some(Arc::new(toml::from_str("from = 'config'\nconcurrency = 1").unwrap())),
+        };
+        let lanes = Lanes::new(&pace, &facts, false);
+        let busy = lanes.of(&"real.model".into(), false).unwrap();
+        let permit = busy.take_now(Want::default(), pace.clock.tick()).unwrap();
+        for n in 0..MOST + 10 {
+            clock.advance(Duration::from_millis(1));
+            assert!(lanes.of(&format!("made.up-{n}").into(), false).is_some(), "bounded, too");
+        }
+        assert!(Arc::ptr_eq(&busy, &lanes.of(&"real.model".into(), false).unwrap()));
+        assert_eq!(pace.lanes.load().len(), MOST);
+        drop(permit);
+    }
 
     #[test]
     fn claude_from_3_7_on_burns_five() {

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bedplate_core::pace::LaneStand;
 use foldhash::fast::FixedState;
@@ -38,7 +37,8 @@ impl Pace {
             return Arc::clone(lane);
         }
         if shard.len() >= MANY {
-            shard.retain(|_, lane| lane.idle_for(now) < Duration::from_secs(1));
+            // whoever was given one may be about to take a slot of it
+            shard.retain(|_, lane| Arc::strong_count(lane) > 1);
         }
         let lane = Lane::new(name.0.clone(), name.1.clone(), terms, Arc::<Common>::clone(&self.common), now);
         shard.insert(name, Arc::clone(&lane));

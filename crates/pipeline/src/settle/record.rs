@@ -128,6 +128,12 @@ impl Record {
         self.notes.id
     }
 
+    /// How long the call has waited for room.
+    pub(crate) fn has_queued(&self) -> std::time::Duration {
+        let queued = self.outcome.as_ref().and_then(|outcome| outcome.call.timings.queued);
+        std::time::Duration::from_micros(queued.unwrap_or(0))
+    }
+
     pub(crate) fn notes(&self) -> &Notes {
         &self.notes
     }

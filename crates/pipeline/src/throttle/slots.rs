@@ -39,7 +39,7 @@ impl Throttles {
     pub(crate) async fn slots(
         &self,
         composed: &Composed,
-        until: Option<Instant>,
+        until: Instant,
         record: &mut Record,
     ) -> Result<(), Refusal> {
         if self.throttles.is_empty() || !composed.admitted.call.operation.metered() {
@@ -58,7 +58,7 @@ impl Throttles {
         for (name, lane, slots) in lanes {
             let (began, clock) = (record.tick(), Arc::clone(&record.books().clock));
             let patience = now() + pace.patience(class);
-            let until = until.map_or(patience, |until| until.min(patience));
+            let until = until.min(patience);
             let want = Want { tokens: 0, class };
             match pace.room(&[lane], want, until, || clock.tick(), |_| Some(())).await {
                 Ok((_, permit, ())) => {
