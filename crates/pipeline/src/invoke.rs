@@ -28,7 +28,7 @@ use crate::invoke::inflight::{Attempting, InFlight};
 use crate::invoke::retries::Retries;
 use crate::invoke::trouble::Trouble;
 use crate::model::Outputs;
-use crate::pace::Permit;
+use crate::pace::Room;
 use crate::pipeline::{Drain, Refused};
 use crate::provider::{Answer, Ask};
 use crate::settle::notes::Notes;
@@ -169,7 +169,7 @@ fn attempting(
     notes: &Notes,
     deadlines: Deadlines,
     drain: Drain,
-    permit: Option<Permit>,
+    room: Option<Room>,
 ) -> Attempting {
     let (call, began) = (&composed.admitted.call, notes.tick());
     Attempting {
@@ -186,7 +186,7 @@ fn attempting(
         deadlines,
         drain,
         length: length(composed),
-        permit,
+        room,
     }
 }
 

@@ -1,14 +1,14 @@
 //! Pacing: a call goes to its target when there is room for it there, and not before.
 //!
 //! ```text
-//! a call ──▶ lane of its target ── room ──▶ permit ──▶ attempt ──▶ settled with what it used
+//! a call ──▶ lane of its target ── room ──▶ attempt ──▶ settled with what it used
 //!              │ none there: another target of its alias that has room
 //!              └ none anywhere: waits in the queues of all of them, by class; is turned away when that is hopeless
 //! ```
 //!
 //! A [`Lane`](lane::Lane) is a model at a provider: our copy of AWS's quota for it (`quota.rs`, `learned.rs`), how many
-//! calls at a time it can bear (`slots.rs`), and who waits (`queue.rs`). A [`Permit`](lane::Permit) is room for one
-//! request; it is held until the answer ended. Nothing that waits holds room, so nobody waits for somebody who waits.
+//! calls at a time it can bear (`slots.rs`), and who waits (`queue.rs`). A [`Room`](lane::Room) is room for
+//! one request; it is held until the answer ended. Nothing that waits holds room, so nobody waits for somebody who waits.
 
 mod config;
 mod lane;
@@ -30,7 +30,7 @@ use bedplate_core::pace::{Class, LaneStand};
 use parking_lot::Mutex;
 
 pub use config::{LimitConfig, PaceConfig, QuotaConfig, QuotaSource};
-pub(crate) use lane::{Lane, Permit};
+pub(crate) use lane::{Lane, Room};
 pub(crate) use lanes::Lanes;
 pub(crate) use slots::Went;
 pub(crate) use wait::{NoRoom, Want};

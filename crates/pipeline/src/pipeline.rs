@@ -85,10 +85,11 @@ impl Pipeline {
     /// Everything before the first byte goes upstream. A kept answer costs nothing, so it holds nothing.
     async fn prepare(&self, call: Call, record: &mut Record) -> Result<Prepared, Refusal> {
         let prepared = async {
-            let admitted = admit(call, record, &self.allowed, &self.routes)?;
+            let mut admitted = admit(call, record, &self.allowed, &self.routes)?;
+            self.throttles.classify(&mut admitted);
             let composed = compose(admitted, &self.routes, record).await?;
             let mut cleared = clear(composed);
-            self.throttles.classify(&mut cleared.0);
+            self.throttles.classify_aimed(&mut cleared.0);
             let timeouts = self.timeouts(&cleared.0).by(cleared.0.admitted.call.tags.until);
             let turn = self.cache.look(&cleared.0, record, &timeouts).await?;
             self.throttles.take(&cleared.0, matches!(turn, Turn::Give(_)), record).await?;

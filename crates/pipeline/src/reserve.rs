@@ -12,6 +12,7 @@ use bedplate_core::view::Attached;
 use bedplate_cost::budget::{Kind, Who};
 use bedplate_cost::{Ahead, Ask, PriceBook, named};
 
+use crate::admit::Admitted;
 use crate::budget::{Hold, Likely, Need, Purses, Refused};
 use crate::call::Call;
 use crate::compose::lead::{behind, priced};
@@ -98,9 +99,17 @@ pub(crate) fn who(composed: &Composed) -> Who<'_> {
     who_of(composed, &composed.aim.model)
 }
 
+/// The same before a target is chosen: the model is what the caller names.
+pub(crate) fn who_asks(admitted: &Admitted) -> Who<'_> {
+    who_asks_for(admitted, &admitted.call.name)
+}
+
 fn who_of<'a>(composed: &'a Composed, model: &'a Arc<str>) -> Who<'a> {
-    let p = &composed.admitted.principal;
-    let name = &composed.admitted.call.name;
+    who_asks_for(&composed.admitted, model)
+}
+
+fn who_asks_for<'a>(admitted: &'a Admitted, model: &'a str) -> Who<'a> {
+    let (p, name) = (&admitted.principal, &admitted.call.name);
     Who {
         team: &p.team,
         feature: &p.feature,

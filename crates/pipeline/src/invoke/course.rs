@@ -24,7 +24,7 @@ use super::{Given, Terms, Told, ask, attempting, refusal};
 use crate::cache::{Fill, Filling, Kept};
 use crate::compose::{Aim, Composed, want};
 use crate::model::{Alias, Rung, Target, Tried};
-use crate::pace::{NoRoom, Permit};
+use crate::pace::{NoRoom, Room};
 use crate::pipeline::Refused;
 use crate::provider::{Answer, Failed};
 use crate::reserve::reserve_another;
@@ -60,7 +60,7 @@ pub(super) struct Course<'a> {
     pub(super) refused: Option<Told>,
     /// The target is one of the fallback.
     lighter: bool,
-    permit: Option<Permit>,
+    room: Option<Room>,
     last: Option<Last>,
 }
 
@@ -119,7 +119,7 @@ impl<'a> Course<'a> {
             hedged: false,
             refused: None,
             lighter: false,
-            permit: None,
+            room: None,
             last: None,
         }
     }
@@ -139,7 +139,7 @@ impl<'a> Course<'a> {
     pub(super) fn attempting(&mut self, record: &Record) -> Attempting {
         let deadlines = Deadlines::starting_now(&self.terms.timeouts.after(now() - self.began));
         let composed = &self.composed;
-        attempting(composed, &composed.aim, record.notes(), deadlines, self.terms.drain, self.permit.take())
+        attempting(composed, &composed.aim, record.notes(), deadlines, self.terms.drain, self.room.take())
     }
 
     pub(super) fn attempt(&mut self, attempting: &Attempting) -> BoxFuture<'static, Result<Answer, Failed>> {

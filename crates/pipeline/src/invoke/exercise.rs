@@ -26,7 +26,7 @@ use crate::admit::Admitted;
 use crate::call::{Call, Evidence, Tags};
 use crate::compose::{Because, Bound, Composed, want};
 use crate::model::{Rung, Target};
-use crate::pace::Permit;
+use crate::pace::Room;
 use crate::pipeline::Drain;
 use crate::provider::{Answer, AnswerBody, Failed};
 use crate::reserve::reserve;
@@ -134,8 +134,8 @@ impl Exercise {
         let Self { admitted, target, timeouts, drain, chances, .. } = *self;
         let prepared = prepare(admitted, &target, &mut record).await;
         match prepared.and_then(|composed| Ok((room(&composed, &record)?, composed))) {
-            Ok((permit, composed)) => {
-                go((composed, permit), record, (timeouts, drain), (pass, chances), &busy).await
+            Ok((room, composed)) => {
+                go((composed, room), record, (timeouts, drain), (pass, chances), &busy).await
             }
             Err(refusal) => {
                 busy.went(at, false, format!("not asked, {}: {}", refusal.code, refusal.said));
@@ -204,15 +204,15 @@ async fn prepare(admitted: Admitted, target: &Target, record: &mut Record) -> Re
 }
 
 /// Room at the lighter model, if there is any that nobody waits for.
-fn room(composed: &Composed, record: &Record) -> Result<Option<Permit>, Refusal> {
+fn room(composed: &Composed, record: &Record) -> Result<Option<Room>, Refusal> {
     let Some(lane) = &composed.aim.lane else { return Ok(None) };
     let want = want(&composed.admitted, &composed.aim.model, record.notes());
-    let permit = lane.take_now(want, record.tick());
-    permit.map(Some).ok_or_else(|| Refusal::of(Code::NoRoom))
+    let room = lane.take_now(want, record.tick());
+    room.map(Some).ok_or_else(|| Refusal::of(Code::NoRoom))
 }
 
 async fn go(
-    (mut composed, permit): (Composed, Option<Permit>),
+    (mut composed, room): (Composed, Option<Room>),
     record: Record,
     (timeouts, drain): (Timeouts, Drain),
     (pass, mut chances): (Pass, Chances),
@@ -220,7 +220,7 @@ async fn go(
 ) {
     let at = record.books().clock.now();
     let (deadlines, aim) = (Deadlines::starting_now(&timeouts), &composed.aim);
-    let attempting = attempting(&composed, aim, record.notes(), deadlines, drain, permit);
+    let attempting = attempting(&composed, aim, record.notes(), deadlines, drain, room);
     let ask = ask(&mut composed.admitted, aim, true, &attempting);
     let attempt = Arc::clone(&composed.aim.provider).attempt(ask, attempting.deadlines.clone());
     let (result, attempting, mut record) = InFlight::new(attempt, attempting, record).await;

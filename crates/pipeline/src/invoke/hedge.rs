@@ -20,7 +20,7 @@ use super::trouble::Trouble;
 use super::{ask, attempting};
 use crate::budget::Hold;
 use crate::compose::{Aim, want};
-use crate::pace::Permit;
+use crate::pace::Room;
 use crate::provider::{Answer, Failed};
 use crate::reserve::reserve_another;
 use crate::settle::notes::Notes;
@@ -29,7 +29,7 @@ use crate::settle::record::Record;
 /// A second request that may go.
 struct Second {
     rival: Rival,
-    permit: Option<Permit>,
+    room: Option<Room>,
     hold: Option<Hold>,
 }
 
@@ -110,21 +110,21 @@ impl Course<'_> {
         let hold = reserve_another(&self.composed, &aim.model, notes).await.ok()?;
         // last, so that nothing that waits holds room
         let wanted = want(admitted, &aim.model, notes);
-        let permit = match &aim.lane {
+        let room = match &aim.lane {
             Some(lane) => Some(lane.take_now(wanted, notes.tick())?),
             None => None,
         };
         let bet = hedge.take()?;
-        Some(Second { rival: Rival { at, aim, pass: Some(pass), bet }, permit, hold })
+        Some(Second { rival: Rival { at, aim, pass: Some(pass), bet }, room, hold })
     }
 
     fn send(&mut self, second: Second, notes: &Notes) -> (Runner, Rival) {
-        let Second { rival, permit, hold } = second;
+        let Second { rival, room, hold } = second;
         self.hedged = true;
         self.made += 1;
         self.tried.add(rival.at);
         let deadlines = Deadlines::starting_now(&self.terms.timeouts.after(now() - self.began));
-        let attempting = attempting(&self.composed, &rival.aim, notes, deadlines, self.terms.drain, permit);
+        let attempting = attempting(&self.composed, &rival.aim, notes, deadlines, self.terms.drain, room);
         let ask = ask(&mut self.composed.admitted, &rival.aim, false, &attempting);
         let attempt = Arc::clone(&rival.aim.provider).attempt(ask, attempting.deadlines.clone());
         let attempt = match self.fill.as_ref().filter(|_| self.composed.aim.is_same_place(&rival.aim)) {

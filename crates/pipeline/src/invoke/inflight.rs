@@ -17,7 +17,7 @@ use bedplate_core::record::Ending;
 use crate::estimate::Estimate;
 use crate::invoke::deadline::{Deadlines, now};
 use crate::model::Outputs;
-use crate::pace::Permit;
+use crate::pace::Room;
 use crate::pipeline::Drain;
 use crate::provider::{Answer, AnswerBody, Failed, Flow, Lead, ProviderFacts};
 use crate::settle::record::Record;
@@ -43,7 +43,7 @@ pub(crate) struct Attempting {
     /// What is learned of the length of its answer: of whom, and what we bounded it to.
     pub(crate) length: Option<(Arc<Outputs>, Option<u64>)>,
     /// Room at its target; `None` where nothing bounds it.
-    pub(crate) permit: Option<Permit>,
+    pub(crate) room: Option<Room>,
 }
 
 type Attempt = BoxFuture<'static, Result<Answer, Failed>>;

@@ -111,8 +111,8 @@ impl Alias {
         self.all().chain(self.rules.iter().flat_map(|(_, line)| &line.targets))
     }
 
-    /// A target that may be asked now and was not tried: where the conversation is, or by weight, among those
-    /// that have room; one without weight when no other is left.
+    /// A target that may be asked now and was not tried: where the conversation is, or by weight, those first that have
+    /// room. One without weight only when no other may be asked: others that are full are waited for.
     pub(crate) fn choose(
         &self,
         tried: Tried,
@@ -123,23 +123,34 @@ impl Alias {
         whose: Option<Conversation>,
     ) -> Option<(usize, Pass)> {
         let left = |at: &usize| !tried.has(*at) && fits(&self.targets[*at].model);
-        let mut left: Vec<usize> = (0..self.targets.len()).filter(left).collect();
-        // one that is alone is asked for room when its turn comes
-        let mut full = Vec::new();
-        if left.len() > 1 {
-            let room = |at: &usize| self.targets[*at].has_room(want, now);
-            (left, full) = left.into_iter().partition(room);
-        }
-        for mut some in [left, full] {
-            while !some.is_empty() {
-                let by_home = whose.and_then(|whose| self.place_of(whose, &some, now));
-                let at = some.swap_remove(by_home.unwrap_or_else(|| self.pick(&some, chances.next())));
-                if let Some(pass) = self.targets[at].breaker.pass(now, chances.next()) {
-                    return Some((at, pass));
+        let weighs = |at: &usize| {
+            // a conversation that a target without weight has answered stays there
+            let is_there = || whose.is_some_and(|whose| self.stays_at(whose, *at, now));
+            self.targets[*at].weight > 0 || is_there()
+        };
+        let (weighty, others) = (0..self.targets.len()).filter(left).partition(weighs);
+        for among in [weighty, others] {
+            let (roomy, full) = self.with_room(among, want, now);
+            for mut some in [roomy, full] {
+                while !some.is_empty() {
+                    let by_home = whose.and_then(|whose| self.place_of(whose, &some, now));
+                    let at = some.swap_remove(by_home.unwrap_or_else(|| self.pick(&some, chances.next())));
+                    if let Some(pass) = self.targets[at].breaker.pass(now, chances.next()) {
+                        return Some((at, pass));
+                    }
                 }
             }
         }
         None
+    }
+
+    /// Those that have room now, and those that are full.
+    fn with_room(&self, among: Vec<usize>, want: Want, now: Tick) -> (Vec<usize>, Vec<usize>) {
+        if among.len() > 1 {
+            return among.into_iter().partition(|at| self.targets[*at].has_room(want, now));
+        }
+        // one that is alone is asked for room when its turn comes
+        (among, Vec::new())
     }
 
     /// Targets that were not tried, in order.
@@ -154,9 +165,10 @@ impl Alias {
         reads.max_by_key(|at| self.targets[*at].weight)
     }
 
-    /// A place in `among`, by weight.
+    /// A place in `among`, by weight; of those without weight any.
     fn pick(&self, among: &[usize], chance: u32) -> usize {
-        let weight = |at: &usize| u64::from(self.targets[*at].weight);
+        let weightless = among.iter().all(|at| self.targets[*at].weight == 0);
+        let weight = |at: &usize| if weightless { 1 } else { u64::from(self.targets[*at].weight) };
         let sum: u64 = among.iter().map(weight).sum();
         let mut rest = u64::try_from((u128::from(chance) * u128::from(sum)) >> 32).unwrap_or(0);
         for (place, at) in among.iter().enumerate() {

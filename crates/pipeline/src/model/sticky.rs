@@ -61,6 +61,12 @@ impl Alias {
         })
     }
 
+    /// Whether a conversation is kept at a target.
+    pub(super) fn stays_at(&self, whose: Conversation, at: usize, now: Tick) -> bool {
+        let kept = self.sticky.as_ref().and_then(|sticky| sticky.warm.kept(whose, now));
+        kept.is_some() && self.targets.get(at).map(|target| target.seed) == kept
+    }
+
     /// A target has answered a conversation.
     pub(crate) fn answered(&self, whose: Conversation, by: &Target, fits: impl Fn(&str) -> bool, now: Tick) {
         let Some(sticky) = &self.sticky else { return };

@@ -44,7 +44,7 @@ struct State {
 }
 
 /// Room for one request. Dropped without being settled, the request never went.
-pub(crate) struct Permit {
+pub(crate) struct Room {
     lane: Arc<Lane>,
     reserved: u64,
     burndown: u64,
@@ -92,7 +92,7 @@ impl Lane {
     }
 
     /// Room for a request of so many tokens, unless somebody's turn comes before.
-    pub(super) fn take(self: &Arc<Self>, tokens: u64, turn: Turn, now: Tick) -> Result<Permit, Lack> {
+    pub(super) fn take(self: &Arc<Self>, tokens: u64, turn: Turn, now: Tick) -> Result<Room, Lack> {
         let (share, keep) = (self.common.share(), self.common.keep(turn.class));
         let mut state = self.state.lock();
         let before = state.queue.before(turn);
@@ -111,11 +111,11 @@ impl Lane {
         state.used_at = now;
         let burndown = state.quota.as_ref().map_or(1, |quota| quota.terms().burndown);
         let open = AtomicBool::new(true);
-        Ok(Permit { lane: Arc::clone(self), reserved: tokens, burndown, class: turn.class, began: now, open })
+        Ok(Room { lane: Arc::clone(self), reserved: tokens, burndown, class: turn.class, began: now, open })
     }
 
     /// Room for a request that does not wait.
-    pub(crate) fn take_now(self: &Arc<Self>, want: Want, now: Tick) -> Option<Permit> {
+    pub(crate) fn take_now(self: &Arc<Self>, want: Want, now: Tick) -> Option<Room> {
         self.take(want.tokens, Turn::last(want.class), now).ok()
     }
 
@@ -178,27 +178,27 @@ impl Lane {
         }
     }
 
-    fn give_back(&self, permit: &Permit, went: Went, used: Option<u64>, now: Tick) {
+    fn give_back(&self, room: &Room, went: Went, used: Option<u64>, now: Tick) {
         let share = self.common.share();
         let mut state = self.state.lock();
         let state = &mut *state;
         if let Some(quota) = &mut state.quota {
             if let Some(used) = used {
-                quota.settle(permit.reserved, used);
+                quota.settle(room.reserved, used);
             }
             if went == Went::Throttled {
-                quota.throttled(permit.began, share, now);
+                quota.throttled(room.began, share, now);
             }
         }
         state.throttled += u64::from(went == Went::Throttled);
         // a quota that is known says itself what a throttle means
         let went = if went == Went::Throttled && state.quota.is_some() { Went::Unknown } else { went };
-        state.slots.give_back(permit.began, went, now);
+        state.slots.give_back(room.began, went, now);
         state.queue.wake();
     }
 }
 
-impl Permit {
+impl Room {
     /// The request ended; `used` is what it used, `None` when nobody knows: then it is taken for what was reserved.
     pub(crate) fn settle(&self, went: Went, used: Option<&Usage>, now: Tick) {
         if self.open.swap(false, Ordering::AcqRel) {
@@ -208,7 +208,7 @@ impl Permit {
     }
 }
 
-impl Drop for Permit {
+impl Drop for Room {
     fn drop(&mut self) {
         if self.open.swap(false, Ordering::AcqRel) {
             let mut state = self.lane.state.lock();

@@ -157,14 +157,14 @@ mod tests {
         };
         let lanes = Lanes::new(&pace, &facts, false);
         let busy = lanes.of(&"real.model".into(), false).unwrap();
-        let permit = busy.take_now(Want::default(), pace.clock.tick()).unwrap();
+        let room = busy.take_now(Want::default(), pace.clock.tick()).unwrap();
         for n in 0..MOST + 10 {
             clock.advance(Duration::from_millis(1));
             assert!(lanes.of(&format!("made.up-{n}").into(), false).is_some(), "bounded, too");
         }
         assert!(Arc::ptr_eq(&busy, &lanes.of(&"real.model".into(), false).unwrap()));
         assert_eq!(pace.lanes.load().len(), MOST);
-        drop(permit);
+        drop(room);
     }
 
     #[test]

@@ -62,3 +62,35 @@ impl Shared {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bedplate_testkit::ManualClock;
+
+    use super::*;
+    use crate::pace::Want;
+
+    /// Between being given a lane and taking a slot of it a call holds nothing, and may be late: others come meanwhile.
+    #[test]
+    fn slots_that_a_call_was_given_are_not_forgotten_before_it_takes_one() {
+        let clock = ManualClock::at("2026-11-22T12:00:00Z");
+        let pace = Pace::new(Arc::new(clock.clone()));
+        let throttle: Arc<str> = "keys[each key]".into();
+        let slots = |key: &str| pace.slots(&throttle, &format!("key={key}").into(), 1);
+        let (given, taken) = (slots("given"), slots("taken"));
+        let room = taken.take_now(Want::default(), pace.clock.tick()).unwrap();
+        drop(taken);
+        clock.advance(Duration::from_secs(3_600));
+        (0..4 * SHARDS * MANY).for_each(|n| drop(slots(&n.to_string())));
+        let kept: usize = pace.shared.shards.iter().map(|shard| shard.lock().len()).sum();
+        assert!(kept <= SHARDS * MANY, "{kept} of those that nobody uses");
+        let now = pace.clock.tick();
+        let _slow = given.take_now(Want::default(), now).unwrap();
+        assert!(slots("given").take_now(Want::default(), now).is_none(), "one at a time, whoever asks");
+        assert!(slots("taken").take_now(Want::default(), now).is_none(), "nor while one is under way");
+        drop(room);
+        assert!(slots("taken").take_now(Want::default(), now).is_some());
+    }
+}

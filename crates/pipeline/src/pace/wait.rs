@@ -8,7 +8,7 @@ use bedplate_core::pace::{Class, Lacks, Shed};
 use tokio::time::{Instant, timeout_at};
 
 use super::Pace;
-use super::lane::{Lane, Permit};
+use super::lane::{Lane, Room};
 use super::queue::{Turn, Waiter};
 use super::quota::Lack;
 use crate::invoke::deadline::now;
@@ -49,7 +49,7 @@ impl Pace {
         until: Instant,
         tick: impl Fn() -> Tick,
         mut may: impl FnMut(usize) -> Option<T>,
-    ) -> Result<(usize, Permit, T), NoRoom> {
+    ) -> Result<(usize, Room, T), NoRoom> {
         let mut look = |turn: Turn| look(lanes, want.tokens, turn, tick(), &mut may);
         let mut lack = match look(Turn::last(want.class)) {
             Ok(found) => return Ok(found),
@@ -94,18 +94,18 @@ fn look<T>(
     turn: Turn,
     now: Tick,
     may: &mut impl FnMut(usize) -> Option<T>,
-) -> Result<(usize, Permit, T), Lack> {
+) -> Result<(usize, Room, T), Lack> {
     let mut soonest = Lack { lacks: Lacks::Slots, after: LOOK };
     let mut any = false;
     for (at, lane) in lanes.iter().enumerate() {
         match lane.take(tokens, turn, now) {
-            Ok(permit) => {
+            Ok(room) => {
                 if let Some(may) = may(at) {
-                    return Ok((at, permit, may));
+                    return Ok((at, room, may));
                 }
                 // who may not be asked here stands in nobody's way; and giving back what it took must not wake itself
                 lane.leave(turn);
-                drop(permit);
+                drop(room);
             }
             Err(lack) => {
                 if !any || lack.after < soonest.after {

@@ -24,7 +24,7 @@ use crate::call::Tags;
 use crate::compose::Aim;
 use crate::invoke::Told;
 use crate::invoke::inflight::Attempting;
-use crate::pace::Permit;
+use crate::pace::Room;
 use crate::provider::{Answer, AnswerBody};
 use crate::settle::notes::{Notes, micros};
 use crate::settle::{Admission, Books};
@@ -50,7 +50,7 @@ pub struct Record {
     /// The tokens that it took from them.
     toll: Option<Toll>,
     /// Slots of throttles that it has.
-    slots: Vec<Permit>,
+    slots: Vec<Room>,
     /// What attempts came to for which that is held.
     spent: Spent,
 }

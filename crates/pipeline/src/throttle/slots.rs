@@ -2,33 +2,48 @@
 
 use std::sync::Arc;
 
+use bedplate_core::pace::Class;
 use bedplate_core::refusal::{Code, Refusal, Retry};
+use bedplate_cost::budget::Who;
 use tokio::time::Instant;
 
 use super::Throttles;
+use crate::admit::Admitted;
 use crate::compose::Composed;
 use crate::invoke::deadline::now;
 use crate::pace::Want;
-use crate::reserve::who;
+use crate::reserve::{who, who_asks};
 use crate::settle::record::Record;
 
 impl Throttles {
-    /// No call has a better class than its throttles let it.
-    pub(crate) fn classify(&self, composed: &mut Composed) {
-        if self.throttles.is_empty() {
-            return;
+    /// No call has a better class than its throttles let it: asked before a target is chosen, for what has room goes
+    /// by class.
+    pub(crate) fn classify(&self, admitted: &mut Admitted) {
+        if !self.throttles.is_empty() {
+            let best = self.best(&who_asks(admitted));
+            let class = &mut admitted.call.tags.class;
+            *class = best.max(*class);
         }
+    }
+
+    /// The same by throttles of the model that was chosen, of which nobody knew before.
+    pub(crate) fn classify_aimed(&self, composed: &mut Composed) {
+        if !self.throttles.is_empty() {
+            let best = self.best(&who(composed));
+            let class = &mut composed.admitted.call.tags.class;
+            *class = best.max(*class);
+        }
+    }
+
+    /// The best class that the throttles which concern somebody let calls have.
+    fn best(&self, who: &Who<'_>) -> Option<Class> {
         let mut best = None;
-        {
-            let who = who(composed);
-            self.throttles.each(&who, |throttle| {
-                if throttle.scope.concerns(&who) {
-                    best = best.max(throttle.priority);
-                }
-            });
-        }
-        let class = &mut composed.admitted.call.tags.class;
-        *class = best.max(*class);
+        self.throttles.each(who, |throttle| {
+            if throttle.scope.concerns(who) {
+                best = best.max(throttle.priority);
+            }
+        });
+        best
     }
 
     /// Takes a slot of every throttle that has some for the call, one after the other, each now or after a wait. The
@@ -61,11 +76,11 @@ impl Throttles {
             let until = until.min(patience);
             let want = Want { tokens: 0, class };
             match pace.room(&[lane], want, until, || clock.tick(), |_| Some(())).await {
-                Ok((_, permit, ())) => {
+                Ok((_, room, ())) => {
                     if record.tick() != began {
                         record.queued(began);
                     }
-                    record.takes_slot(permit);
+                    record.takes_slot(room);
                 }
                 Err(no_room) => {
                     record.queued(began);

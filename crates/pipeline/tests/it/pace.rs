@@ -5,4 +5,5 @@
 mod aws;
 mod goodput;
 mod queue;
+mod slots;
 mod traffic;

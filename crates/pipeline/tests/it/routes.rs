@@ -5,6 +5,7 @@ mod deadline;
 mod exercise;
 mod hedge;
 mod money;
+mod room;
 mod rules;
 mod steps;
 mod sticky;
@@ -52,6 +53,18 @@ pub(crate) struct Cued {
 
 impl Cued {
     pub(crate) fn new(name: &str, cues: impl IntoIterator<Item = Script>, then: Script) -> Arc<Self> {
+        Arc::new(Self::of(name, cues, then))
+    }
+
+    /// One that takes so many calls at a time.
+    pub(crate) fn narrow(name: &str, slots: u32, then: Script) -> Arc<Self> {
+        let mut cued = Self::of(name, [], then);
+        let quota = format!("from = 'config'\nconcurrency = {slots}");
+        cued.facts.quota = Some(Arc::new(toml::from_str(&quota).unwrap()));
+        Arc::new(cued)
+    }
+
+    fn of(name: &str, cues: impl IntoIterator<Item = Script>, then: Script) -> Self {
         let region = if name == "usw2" { "us-west-2" } else { "us-east-1" };
         let facts = ProviderFacts {
             name: name.into(),
@@ -60,7 +73,7 @@ impl Cued {
             stamps: true,
             quota: None,
         };
-        Arc::new(Self { facts, cues: Mutex::new(cues.into_iter().collect()), then, asked: Mutex::default() })
+        Self { facts, cues: Mutex::new(cues.into_iter().collect()), then, asked: Mutex::default() }
     }
 
     pub(crate) fn asked(&self) -> Vec<(Arc<str>, Instant, Instant)> {

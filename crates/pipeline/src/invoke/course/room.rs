@@ -21,7 +21,7 @@ impl Course<'_> {
         let Some(lane) = self.composed.aim.lane.clone() else { return true };
         let want = want(&self.composed.admitted, &self.composed.aim.model, record.notes());
         match lane.take_now(want, record.tick()) {
-            Some(permit) => self.permit = Some(permit),
+            Some(room) => self.room = Some(room),
             None => return self.wait_for_room(lane, want, record).await,
         }
         true
@@ -48,16 +48,16 @@ impl Course<'_> {
         let found = pace.room(&lanes, want, now() + patience, || clock.tick(), may).await;
         record.queued(began);
         match found {
-            Ok((0, permit, _)) => {
-                self.permit = Some(permit);
+            Ok((0, room, _)) => {
+                self.room = Some(room);
                 true
             }
-            Ok((at, permit, pass)) => {
+            Ok((at, room, pass)) => {
                 let Some((place, target)) = others.get(at - 1) else { return false };
                 self.tried.add(*place);
                 self.at = *place;
                 let turned = self.turn_to(target, pass, record).await;
-                self.permit = turned.then_some(permit);
+                self.room = turned.then_some(room);
                 turned
             }
             Err(no_room) => {

@@ -84,9 +84,9 @@ impl Record {
             timings: AttemptTimings::default(),
         });
         let heard = answered.status != 0 || !attempting.sent.load(Ordering::Relaxed);
-        if let Some(permit) = &attempting.permit {
+        if let Some(room) = &attempting.room {
             let went = went(answered.status, code, &answered.timings);
-            permit.settle(went, heard.then_some(&used.usage), self.tick());
+            room.settle(went, heard.then_some(&used.usage), self.tick());
         }
         let prices = self.prices();
         let (cost, price_basis) = used.price(attempting, &prices);

@@ -3,7 +3,7 @@
 use bedplate_core::rate::Throttled;
 
 use super::Record;
-use crate::pace::{Permit, Went};
+use crate::pace::{Room, Went};
 use crate::throttle::{Rated, Toll};
 
 impl Record {
@@ -23,7 +23,7 @@ impl Record {
     }
 
     /// A slot of a throttle is the call's until it is settled.
-    pub(crate) fn takes_slot(&mut self, slot: Permit) {
+    pub(crate) fn takes_slot(&mut self, slot: Room) {
         self.slots.push(slot);
     }
 

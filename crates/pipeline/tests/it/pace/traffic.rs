@@ -148,7 +148,7 @@ impl Rig {
     }
 }
 
-fn nothing_kept(clock: &Arc<Paused>) -> Caching {
+pub(super) fn nothing_kept(clock: &Arc<Paused>) -> Caching {
     let clock: Arc<dyn bedplate_core::clock::Clock> = Arc::clone(clock) as _;
     let single = Single::new(Arc::new(MemoryCache::new(Arc::clone(&clock))));
     bedplate_pipeline::CacheConfig::default().build(&single, &clock)
