@@ -7,6 +7,8 @@
 //! |---|---|
 //! | [`call`] | a call, its operation, dialect and names |
 //! | [`attribution`] | whom and what a call is counted on, as AWS is told |
+//! | [`conversation`] | the normal form: what a request means, whatever its dialect |
+//! | [`form`] | in which form a body is written |
 //! | [`content`] | bytes that people wrote: cannot be formatted or logged |
 //! | [`principal`], [`key`] | who calls, and the keys they hold |
 //! | [`usage`], [`money`] | what was used, and what it cost |
@@ -28,6 +30,8 @@ pub mod cache;
 pub mod call;
 pub mod clock;
 pub mod content;
+pub mod conversation;
+pub mod form;
 pub mod ids;
 pub mod key;
 pub mod money;

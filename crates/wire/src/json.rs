@@ -1,5 +1,8 @@
 //! Reading a few members of a JSON object without touching the rest.
 
+pub(crate) mod object;
+pub(crate) mod write;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;

@@ -5,8 +5,10 @@
 //! | [`sigv4`] | AWS Signature Version 4, both ways, through one canonicaliser |
 //! | [`eventstream`] | the framing of streamed answers |
 //! | [`bedrock`] | paths, bodies, usage and errors of the Bedrock runtime and catalogue |
+//! | [`translate`] | from one form of requests and answers to another
 
 pub mod bedrock;
 pub mod eventstream;
 mod json;
 pub mod sigv4;
+pub mod translate;

@@ -1,0 +1,160 @@
+//! From one form to another, through the normal form.
+//!
+//! Every form has a [`Codec`]. It reads requests, answers and streams into the normal form and writes them from it, and
+//! says of every [`Feature`] whether a request in its form has a place for it. What it has none for is taken out before
+//! a request is written, in one place (`fit.rs`), so that nothing is left out silently; codecs need not look.
+//!
+//! To add a form: a variant of [`Form`], a module with a codec, an arm in [`codec`].
+
+mod fit;
+
+use bedplate_core::conversation::{Answer, Carry, Conversation, Dropped, Event, Feature};
+use bedplate_core::form::Form;
+use bedplate_core::refusal::{Code, Refusal};
+use bytes::Bytes;
+
+use crate::json::object::Bad;
+use crate::json::utf8;
+
+/// What is asked of a translation beside what the request says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// The model that is called, as the upstream names it: some forms say it in the body, and some say the same thing
+    /// in another way to another model.
+    pub model: &'a str,
+    /// The answer is to be a stream.
+    pub stream: bool,
+    /// The service tier to ask for, where the caller asks for none.
+    pub tier: Option<&'a str>,
+    /// Pairs to add to the request metadata.
+    pub metadata: &'a [(String, String)],
+    /// The target is of another family than the model that the conversation was held with: reasoning with signatures,
+    /// and fields of that model's own, mean nothing to it.
+    pub foreign: bool,
+}
+
+/// What an answer in the caller's form says that the upstream's does not.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// An id for the answer where the upstream gives none; without a prefix.
+    pub id: String,
+    /// The model, as the caller named it.
+    pub model: String,
+    /// Seconds since 1970.
+    pub created: u64,
+    /// The caller wants usage in a stream that says it only on request.
+    pub include_usage: bool,
+}
+
+/// A request in another form.
+#[derive(Debug)]
+pub struct Translated {
+    pub body: Bytes,
+    /// What the target has no place for.
+    pub dropped: Vec<Dropped>,
+}
+
+/// Translates a request.
+///
+/// # Errors
+/// What is wrong with the body, by its member; or what the target cannot do and must not be left out.
+pub fn request(from: Form, to: Form, body: &[u8], wanted: Wanted<'_>) -> Result<Translated, Refusal> {
+    let text = utf8(body).map_err(Bad::from)?;
+    let mut conversation = codec(from)?.read(text)?;
+    let target = codec(to)?;
+    let dropped = fit::fit(&mut conversation, to, |feature| target.carries(feature), &wanted)?;
+    let mut out = String::with_capacity(body.len() + 256);
+    target.write(&conversation, &wanted, &mut out);
+    Ok(Translated { body: out.into(), dropped })
+}
+
+/// Reads a request into the normal form.
+///
+/// # Errors
+/// What is wrong with it, by its member.
+pub fn read(form: Form, body: &str) -> Result<Conversation<'_>, Refusal> {
+    Ok(codec(form)?.read(body)?)
+}
+
+/// Translates a whole answer.
+///
+/// # Errors
+/// `BP4006` when it cannot be read.
+pub fn answer(from: Form, to: Form, body: &[u8], told: &Told) -> Result<Bytes, Refusal> {
+    let text = utf8(body).map_err(|fault| unreadable(fault.into()))?;
+    let answer = codec(from)?.read_answer(text).map_err(unreadable)?;
+    let mut out = String::with_capacity(body.len() + 256);
+    codec(to)?.write_answer(&answer, told, &mut out);
+    Ok(out.into())
+}
+
+/// Whether a request in a form has a place for something.
+pub fn carries(form: Form, feature: Feature) -> Option<Carry> {
+    codec(form).ok().map(|codec| codec.carries(feature))
+}
+
+/// Reads and writes one form.
+pub(crate) trait Codec: Sync {
+    /// Whether a request has a place for something.
+    fn carries(&self, feature: Feature) -> Carry;
+
+    /// Reads a request, and refuses what its dialect does.
+    fn read<'a>(&self, body: &'a str) -> Result<Conversation<'a>, Bad>;
+
+    /// Writes a request, of which everything has its place.
+    fn write(&self, conversation: &Conversation<'_>, wanted: &Wanted<'_>, out: &mut String);
+
+    /// Reads a whole answer.
+    fn read_answer<'a>(&self, body: &'a str) -> Result<Answer<'a>, Bad>;
+
+    /// Writes a whole answer. What the form has no place for is left out: an answer is not refused.
+    fn write_answer(&self, answer: &Answer<'_>, told: &Told, out: &mut String);
+
+    /// Reads a stream.
+    fn reader(&self) -> Box<dyn ReadEvents>;
+
+    /// Writes a stream.
+    fn writer(&self, told: &Told) -> Box<dyn WriteEvents>;
+}
+
+/// Reads the events of one stream, in constant space.
+pub(crate) trait ReadEvents: Send {
+    /// Reads one event: its name (`contentBlockDelta`; empty where the form names none) and its payload, a value of JSON
+    /// (the word `[DONE]` of OpenAI's streams is not given).
+    fn read<'a>(&mut self, name: &str, payload: &'a str, out: &mut dyn FnMut(Event<'a>)) -> Result<(), Bad>;
+
+    /// The upstream ended the stream: what is left to say. `false` when the stream stops short.
+    fn finish(&mut self, out: &mut dyn FnMut(Event<'static>)) -> bool;
+}
+
+/// Writes the events of one stream, in constant space.
+pub(crate) trait WriteEvents: Send {
+    /// Gives what the event is in this form, often nothing: names (as for [`ReadEvents::read`]) and payloads.
+    fn write(&mut self, event: &Event<'_>, out: &mut dyn FnMut(&str, &str));
+
+    /// After the last event.
+    fn finish(&mut self, out: &mut dyn FnMut(&str, &str));
+}
+
+/// # Errors
+/// For forms that are only carried as they are.
+fn codec(form: Form) -> Result<&'static dyn Codec, Refusal> {
+    match form {
+        Form::Converse
+        | Form::Chat
+        | Form::Messages
+        | Form::Claude
+        | Form::Nova
+        | Form::TitanText
+        | Form::Llama
+        | Form::MistralText
+        | Form::MistralChat
+        | Form::CohereCommand
+        | Form::Jamba
+        | Form::DeepSeekText => Err(Refusal::of(Code::Bug).because(format!("no codec for {}", form.name()))),
+    }
+}
+
+fn unreadable(bad: Bad) -> Refusal {
+    Refusal::of(Code::BrokenAnswer).because(format!("{}: {}", bad.at, bad.why))
+}
