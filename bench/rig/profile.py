@@ -4,21 +4,25 @@ import os
 import re
 import subprocess
 
-from . import measure
+from . import controls, measure
 from .machine import need
 from .plates import CONVERSE, NEEDLE, STREAM, Bedplate, Streamer, Upstream
 
 VIEWS = (("by thread", "comm"), ("by object", "dso"), ("by function, without what it calls", "dso,symbol"))
 
 
-def profile(tools, stream, seconds, top, keep):
-    """Prints the top of the profile; `keep` is where perf's data goes for a closer look."""
+def profile(tools, stream, seconds, top, keep, row=None):
+    """Prints the top of the profile; `keep` is where perf's data goes for a closer look, `row` one of `controls`."""
     perf = need("perf", "linux-perf")
     upstream = Streamer(tools, 200, 0) if stream else Upstream(tools)
     path, unit = (STREAM, "chunk") if stream else (CONVERSE, "request")
     more = ["--stream", "--connections", 8] if stream else ["--connections", 64, "--expect", NEEDLE]
     data = tools.folder / "perf.data"
-    plate = Bedplate(tools, upstream)
+    config = ""
+    if row is not None:
+        name, config, path = controls.rows(upstream.url)[row]
+        print(f"with {name}\n")
+    plate = Bedplate(tools, upstream, more=config)
     try:
         measure.load(tools, plate, path, *more, seconds=1)
         # without hardware counters: a virtual machine may have none; stacks only for a closer look, as

@@ -1,7 +1,11 @@
 //! Reading a few members of a JSON object without touching the rest.
 
+<<<<<<< HEAD
 pub(crate) mod object;
 pub(crate) mod write;
+=======
+mod tree;
+>>>>>>> dd9094a (What controls cost is measured row by row; a conversation's opening is read without copies)
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,6 +13,7 @@ use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
+pub(crate) use tree::Tree;
 
 /// Why a text is no JSON object, without a word of the text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -92,8 +92,11 @@ impl Scope {
         if !self.concerns(who) {
             return None;
         }
-        let mut of = String::new();
-        for (name, dimension, value) in self.pairs(who) {
+        let pairs = self.pairs(who);
+        let counted = pairs.iter().filter(|(_, dimension, _)| dimension.is_some_and(Dimension::each));
+        let mut of =
+            String::with_capacity(counted.map(|(name, _, value)| name.len() + value.len() + 2).sum());
+        for (name, dimension, value) in pairs {
             if dimension.is_some_and(Dimension::each) {
                 if !of.is_empty() {
                     of.push(',');

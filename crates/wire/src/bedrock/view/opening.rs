@@ -4,10 +4,9 @@ use std::fmt;
 
 use bedplate_core::cache::Fingerprint;
 use serde::de::{Deserializer, SeqAccess, Visitor};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::json;
+use crate::json::{self, Tree};
 
 /// Of the system prompt, and of the turns up to the first of a user; `None` when there is none: bodies of one prompt
 /// do not say where it began. Marks of the prompt cache wander from turn to turn and count for nothing, and a text
@@ -59,17 +58,17 @@ fn is_users(turn: &str) -> bool {
 }
 
 /// Writes a value so that two come out alike only when they say the same.
-fn flatten(value: &Value, out: &mut Vec<u8>) {
+fn flatten(value: &Tree<'_>, out: &mut Vec<u8>) {
     match value {
-        Value::String(text) => put(out, b's', text.as_bytes()),
-        Value::Array(items) => {
+        Tree::Text(text) => put(out, b's', text.as_bytes()),
+        Tree::List(items) => {
             out.push(b'[');
             items.iter().filter(|item| !is_mark(item)).for_each(|item| flatten(item, out));
             out.push(b']');
         }
-        Value::Object(members) => {
+        Tree::Members(members) => {
             let mut members: Vec<_> = members.iter().filter(|(name, value)| says(name, value)).collect();
-            members.sort_unstable_by_key(|(name, _)| name.as_str());
+            members.sort_by(|(one, _), (other, _)| one.cmp(other));
             out.push(b'{');
             for (name, value) in members {
                 put(out, b'n', name.as_bytes());
@@ -77,13 +76,13 @@ fn flatten(value: &Value, out: &mut Vec<u8>) {
             }
             out.push(b'}');
         }
-        plain => put(out, b'v', plain.to_string().as_bytes()),
+        Tree::Plain(plain) => put(out, b'v', plain.as_bytes()),
     }
 }
 
 /// A text is written as a list of one text is.
-fn texts(value: &Value, out: &mut Vec<u8>) {
-    let Value::String(text) = value else { return flatten(value, out) };
+fn texts(value: &Tree<'_>, out: &mut Vec<u8>) {
+    let Tree::Text(text) = value else { return flatten(value, out) };
     out.extend_from_slice(b"[{");
     put(out, b'n', b"text");
     put(out, b's', text.as_bytes());
@@ -91,9 +90,9 @@ fn texts(value: &Value, out: &mut Vec<u8>) {
 }
 
 /// A block that only marks a place for the prompt cache.
-fn is_mark(item: &Value) -> bool {
-    item.as_object()
-        .is_some_and(|members| !members.is_empty() && members.keys().all(|name| is_mark_name(name)))
+fn is_mark(item: &Tree<'_>) -> bool {
+    let Tree::Members(members) = item else { return false };
+    !members.is_empty() && members.iter().all(|(name, _)| is_mark_name(name))
 }
 
 fn is_mark_name(name: &str) -> bool {
@@ -101,17 +100,16 @@ fn is_mark_name(name: &str) -> bool {
 }
 
 /// Whether a member says anything: no mark, and no type that a text has anyway.
-fn says(name: &str, value: &Value) -> bool {
-    let idle = is_mark_name(name) || (name == "type" && value == "text");
+fn says(name: &str, value: &Tree<'_>) -> bool {
+    let idle = is_mark_name(name) || (name == "type" && matches!(value, Tree::Text(text) if text == "text"));
     !idle
 }
 
 /// A kind, a length and the bytes: nothing inside can look like what follows.
 fn put(out: &mut Vec<u8>, kind: u8, bytes: &[u8]) {
     out.push(kind);
-    out.extend(bytes.len().to_string().into_bytes());
-    out.push(b':');
-    out.extend(bytes);
+    out.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+    out.extend_from_slice(bytes);
 }
 
 #[cfg(test)]
