@@ -1,11 +1,8 @@
 //! Reading a few members of a JSON object without touching the rest.
 
-<<<<<<< HEAD
 pub(crate) mod object;
-pub(crate) mod write;
-=======
 mod tree;
->>>>>>> dd9094a (What controls cost is measured row by row; a conversation's opening is read without copies)
+pub(crate) mod write;
 
 use std::borrow::Cow;
 use std::fmt;
