@@ -7,6 +7,7 @@
 //! To add a form: a variant of [`Form`], a module with a codec, an arm in [`codec`].
 
 mod fit;
+mod stream;
 
 use bedplate_core::conversation::{Answer, Carry, Conversation, Dropped, Event, Feature};
 use bedplate_core::form::Form;
@@ -15,6 +16,7 @@ use bytes::Bytes;
 
 use crate::json::object::Bad;
 use crate::json::utf8;
+pub use stream::{Broken, Framing, Stream};
 
 /// What is asked of a translation beside what the request says.
 #[derive(Clone, Copy, Debug, Default)]
