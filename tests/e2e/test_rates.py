@@ -56,6 +56,25 @@ def count(gateway, name, **labels):
 # ---- one gateway ----
 
 
+def test_operators_see_every_rate_what_is_used_of_it_and_who_was_refused(start):
+    gateway = start(FAST + throttle("keys", "{ key = \"*\" }", rpm=2) + throttle("support", "{ team = \"support\" }", tpm=9000))
+    nobody = gateway.cli_json("limits")["rates"]
+    assert [(row["throttle"], row["of"], row["used"]) for row in nobody["counts"]] == [
+        ("keys[each key]", "", 0), ("support[team support]", "", 0),
+    ]
+    for _ in range(2):
+        converse(gateway)
+    refused(gateway)
+    rates = gateway.cli_json("limits")["rates"]
+    row = rates["counts"][0]
+    assert (row["throttle"], row["kind"], row["limit"]) == ("keys[each key]", "requests", 2)
+    assert row["of"].startswith("key=key_")
+    assert row["refused"] == {"full": 1, "too_large": 0} and row["used"] + row["left"] == 2 and row["full_in_ms"] > 0
+    assert (rates["more"], rates["alone"], rates["refused_others"], "missing" in rates) == (0, False, 0, False)
+    shown = gateway.cli("limits").stdout
+    assert f"keys[each key] {row['of']}" in shown and "of 2 requests/min" in shown and "1 (full 1)" in shown
+
+
 def test_requests_by_key_are_refused_and_callers_are_told(start):
     gateway = start(FAST + throttle("keys", "{ key = \"*\" }", rpm=2))
     told = [headers(converse(gateway)) for _ in range(2)]

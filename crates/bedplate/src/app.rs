@@ -229,10 +229,7 @@ impl App {
                 let (gateway, clock) = (Arc::clone(&gateway), Arc::clone(&clock));
                 Arc::new(move || gateway.snapshot.load().pipeline.routes.stands(clock.tick()))
             },
-            lanes: {
-                let pace = reload.pace();
-                Arc::new(move || pace.stands())
-            },
+            limits: lanes::limits(&gateway, &reload.pace()),
             clock,
             version: env!("CARGO_PKG_VERSION"),
         };

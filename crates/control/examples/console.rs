@@ -64,7 +64,7 @@ async fn main() {
         metrics: Arc::new(|| "# made up\n".into()),
         live: Arc::clone(&live),
         models: Arc::new(Vec::new),
-        lanes: Arc::new(Vec::new),
+        limits: Arc::new(|| Box::pin(std::future::ready(bedplate_core::pace::LimitStands::default()))),
         cache: CacheDesk {
             cache: Arc::new(bedplate_testkit::MemoryCache::new(Arc::clone(&clock))),
             tally: Arc::default(),

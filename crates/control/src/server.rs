@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::{Extension, Router};
+use bedplate_core::BoxFuture;
 use bedplate_core::clock::Clock;
-use bedplate_core::pace::LaneStand;
+use bedplate_core::pace::LimitStands;
 use bedplate_core::ports::{CallFilter, Ledger};
 use bedplate_core::route::AliasStand;
 use bedplate_core::secret::Secret;
@@ -41,8 +42,8 @@ pub struct Parts {
     pub cache: CacheDesk,
     /// How aliases stand now.
     pub models: Arc<dyn Fn() -> Vec<AliasStand> + Send + Sync>,
-    /// How the places stand where calls wait for room.
-    pub lanes: Arc<dyn Fn() -> Vec<LaneStand> + Send + Sync>,
+    /// What bounds calls, and how it stands.
+    pub limits: Arc<dyn Fn() -> BoxFuture<'static, LimitStands> + Send + Sync>,
     pub treasurer: Arc<Treasurer>,
     pub clock: Arc<dyn Clock>,
     pub version: &'static str,

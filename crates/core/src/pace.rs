@@ -6,6 +6,8 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::rate::RateStands;
+
 /// Which calls go first when there is not room for all.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize, JsonSchema,
@@ -104,6 +106,17 @@ impl Shed {
             Self::Waited => "waited",
         }
     }
+}
+
+/// What bounds calls, and how it stands.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct LimitStands {
+    /// Where calls wait for room: every target, then the busiest slots of throttles.
+    pub lanes: Vec<LaneStand>,
+    /// Slots of throttles that are not shown.
+    pub more_slots: u64,
+    /// Requests and tokens a minute, of throttles.
+    pub rates: RateStands,
 }
 
 /// How a place stands where calls wait for room: a model at a provider, or a throttle's slots.

@@ -4,6 +4,8 @@
 //! takes from several counts or from none. What is taken on arrival is a guess; [`Rates::settle`] corrects it afterwards,
 //! also below nothing: then later calls wait until the debt is paid.
 
+mod stand;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::BoxFuture;
 use crate::refusal::Retry;
+pub use stand::{CountStand, InUse, RateStands, Refused, Watched, keep_fullest};
 
 /// What is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -157,6 +160,10 @@ pub trait Rates: Send + Sync {
 
     /// Corrects what was taken from `from`. Returns at once; a correction may be lost with what is shared.
     fn settle(&self, from: Origin, corrections: Vec<Correction>);
+
+    /// The counts of these throttles in which something is missing, at most `most`, for people: far dearer than
+    /// [`take`](Self::take). Comes within a bound of its own.
+    fn in_use<'a>(&'a self, of: &'a [Watched], most: usize) -> BoxFuture<'a, InUse>;
 
     /// How many nodes share limits now; the last number that is known when nobody can say. Never 0.
     fn nodes(&self) -> u32;

@@ -53,4 +53,4 @@ pub use reply::{Outflow, Reply, ReplyBody};
 pub use settle::record::Record;
 pub use settle::{Admission, Books};
 pub use throttle::config::{Throttle, ThrottleConfig, ThrottleProblem, all as throttles};
-pub use throttle::{Rated, Throttles};
+pub use throttle::{Rated, Throttles, TurnedAway};

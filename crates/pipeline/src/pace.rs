@@ -96,6 +96,17 @@ impl Pace {
         all
     }
 
+    /// How the lanes of targets stand, and those slots of throttles that are used or turned somebody away: of these at
+    /// most `most`, the busiest first; and how many there are besides.
+    pub fn bounds(&self, most: usize) -> (Vec<LaneStand>, u64) {
+        let now = self.clock.tick();
+        let mut all: Vec<LaneStand> = self.lanes.load().values().map(|lane| lane.stand(now)).collect();
+        all.sort_by(|a, b| (&a.place, &a.name).cmp(&(&b.place, &b.name)));
+        let (slots, more) = self.shared.busiest(most, now);
+        all.extend(slots);
+        (all, more)
+    }
+
     /// How long a call of this class waits for room at most.
     pub(crate) fn patience(&self, class: Class) -> Duration {
         self.common.waits.load()[class.index()]

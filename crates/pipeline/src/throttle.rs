@@ -4,8 +4,10 @@
 //! every count that concerns it, and where a model will be asked the tokens that it may use; from all of them, or from
 //! none. Its record settles the tokens to what was used, whatever becomes of the call.
 
+mod away;
 pub(crate) mod config;
 mod slots;
+mod stands;
 mod toll;
 
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use crate::compose::Composed;
 use crate::reserve::{USUAL, most_prompt, who};
 use crate::scoped::ByScope;
 use crate::settle::record::Record;
+pub use away::TurnedAway;
 use config::Throttle;
 pub use toll::Rated;
 pub(crate) use toll::{Toll, counted};
@@ -27,6 +30,7 @@ pub(crate) use toll::{Toll, counted};
 pub struct Throttles {
     throttles: ByScope<Throttle>,
     rates: Option<Arc<dyn Rates>>,
+    turned_away: Arc<TurnedAway>,
 }
 
 /// SDKs wait this long at most before they try again.
@@ -39,7 +43,13 @@ impl Throttles {
             let scope = throttle.scope.clone();
             by_scope.add(&scope, throttle);
         }
-        Self { throttles: by_scope, rates: Some(rates) }
+        Self { throttles: by_scope, rates: Some(rates), turned_away: Arc::default() }
+    }
+
+    /// The same, which goes on counting what was refused under other configurations.
+    #[must_use]
+    pub fn counting_on(self, turned_away: Arc<TurnedAway>) -> Self {
+        Self { turned_away, ..self }
     }
 
     /// Takes what the call may use; of one that a kept answer is given to (`kept`) the request alone.
@@ -71,7 +81,12 @@ impl Throttles {
         };
         record.rated(Rated::of(&taken, lines.draws.iter().map(|draw| &draw.count.kind)));
         match taken.short {
-            Some(short) => Err(lines.refuse(short, &taken, record)),
+            Some(short) => {
+                if let Some(draw) = lines.draws.get(short.at) {
+                    self.turned_away.count(&draw.count, short.retry == Retry::Never);
+                }
+                Err(lines.refuse(short, &taken, record))
+            }
             None => {
                 record.tolls(lines.toll(rates, taken.from));
                 Ok(())

@@ -5,9 +5,11 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bedplate_core::BoxFuture;
 use bedplate_core::clock::Clock;
 use bedplate_core::rate::{
-    Bucket, Correction, CountId, Draw, Gauges, Level, Origin, Rates, Short, Taken, Taking, Wait,
+    Bucket, Correction, CountId, Draw, Gauges, InUse, Kind, Level, Origin, Rates, Short, Taken, Taking, Wait,
+    Watched, keep_fullest,
 };
 use foldhash::fast::RandomState;
 use parking_lot::{Mutex, MutexGuard};
@@ -73,6 +75,30 @@ impl Counts {
             let limit = limit.div_ceil(u64::from(nodes.max(1)));
             self.shards[self.place(count)].lock().change(count, limit, now, |bucket| bucket.correct(*more));
         }
+    }
+
+    /// The fullest counts of throttles, of each limit the part that is this node's. A shard is locked while it is looked
+    /// through.
+    pub(crate) fn in_use(&self, of: &[Watched], most: usize, nodes: u32, from: Origin) -> InUse {
+        let limits: HashMap<(&str, Kind), u64> =
+            of.iter().map(|one| ((&*one.throttle, one.kind), one.limit)).collect();
+        let (mut counts, mut all, now) = (Vec::new(), 0, self.now());
+        for shard in &self.shards {
+            for (count, (bucket, _)) in &shard.lock().buckets {
+                let Some(limit) = limits.get(&(&*count.throttle, count.kind)) else { continue };
+                let limit = limit.div_ceil(u64::from(nodes.max(1)));
+                let mut bucket = *bucket;
+                bucket.refill(limit, now);
+                if !bucket.is_full() {
+                    all += 1;
+                    counts.push((count.clone(), bucket.level(limit)));
+                }
+            }
+            // outside of the lock
+            keep_fullest(&mut counts, most);
+        }
+        let more = all - counts.len() as u64;
+        InUse { counts, more, from, missing: None }
     }
 
     pub(crate) fn held(&self) -> u64 {
@@ -198,6 +224,10 @@ impl Rates for MemoryRates {
 
     fn settle(&self, _: Origin, corrections: Vec<Correction>) {
         self.0.correct(&corrections, 1);
+    }
+
+    fn in_use<'a>(&'a self, of: &'a [Watched], most: usize) -> BoxFuture<'a, InUse> {
+        Box::pin(std::future::ready(self.0.in_use(of, most, 1, Origin::Shared)))
     }
 
     fn nodes(&self) -> u32 {

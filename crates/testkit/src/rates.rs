@@ -1,9 +1,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bedplate_core::BoxFuture;
 use bedplate_core::clock::Clock;
 use bedplate_core::rate::{
-    Bucket, Correction, CountId, Draw, Gauges, Origin, Rates, Short, Taken, Taking, Wait,
+    Bucket, Correction, CountId, Draw, Gauges, InUse, Origin, Rates, Short, Taken, Taking, Wait, Watched,
 };
 use parking_lot::Mutex;
 
@@ -71,6 +72,16 @@ impl Rates for MemoryRates {
             bucket.correct(more);
             all.insert(count, bucket);
         }
+    }
+
+    fn in_use<'a>(&'a self, of: &'a [Watched], most: usize) -> BoxFuture<'a, InUse> {
+        let all = self.counts().into_iter().filter_map(|count| {
+            let watched = of.iter().find(|one| one.throttle == count.throttle && one.kind == count.kind)?;
+            let bucket = self.of(&count, watched.limit);
+            (!bucket.is_full()).then(|| (count, bucket.level(watched.limit)))
+        });
+        let in_use = InUse::of(all.collect(), most, Origin::Shared);
+        Box::pin(std::future::ready(in_use))
     }
 
     fn nodes(&self) -> u32 {

@@ -1,8 +1,31 @@
-//! What `/metrics` says of the places where calls wait for room, in OpenMetrics.
+//! The places where calls wait for room, as operators see them: in the admin API, and by `/metrics` in OpenMetrics.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
-use bedplate_core::pace::{Class, LaneStand, RateStand, Shed};
+use bedplate_core::BoxFuture;
+use bedplate_core::pace::{Class, LaneStand, LimitStands, RateStand, Shed};
+use bedplate_gateway::Gateway;
+use bedplate_pipeline::Pace;
+
+/// Slots of throttles that are shown, and counts of rates.
+const MOST: usize = 50;
+
+/// What bounds calls by the configuration in force.
+pub(super) fn limits(
+    gateway: &Arc<Gateway>,
+    pace: &Arc<Pace>,
+) -> Arc<dyn Fn() -> BoxFuture<'static, LimitStands> + Send + Sync> {
+    let (gateway, pace) = (Arc::clone(gateway), Arc::clone(pace));
+    Arc::new(move || {
+        let (snapshot, pace) = (gateway.snapshot.load_full(), Arc::clone(&pace));
+        Box::pin(async move {
+            let rates = snapshot.pipeline.throttles.stands(MOST).await;
+            let (lanes, more_slots) = pace.bounds(MOST);
+            LimitStands { lanes, more_slots, rates }
+        })
+    })
+}
 
 /// Whole families, without the page's end; nothing when nothing bounds calls.
 pub(super) fn metrics(lanes: &[LaneStand]) -> String {

@@ -20,7 +20,7 @@ use bedplate_gateway::tls::{Certificates, TlsError};
 use bedplate_gateway::{Gateway, Snapshot};
 use bedplate_pipeline::{
     Books, Estimates, Health, Hedged, Means, Pace, Pipeline, Provider, Routes, Single, TargetStanding,
-    Throttles,
+    Throttles, TurnedAway,
 };
 use bedplate_store::Journal;
 use bedplate_telemetry::metrics::{BreakerReading, HedgeReading};
@@ -47,6 +47,7 @@ pub(super) struct Reload {
     open: Arc<AtomicU64>,
     estimates: Arc<Estimates>,
     pace: Arc<Pace>,
+    turned_away: Arc<TurnedAway>,
     health: Health,
     /// What was there at the start, which some sections stay with.
     started: (Settings, Prints),
@@ -123,6 +124,7 @@ impl Reload {
             open: Arc::default(),
             estimates: Arc::default(),
             pace,
+            turned_away: Arc::default(),
             health: Health::default(),
             started: (settings.clone(), prints.clone()),
             status,
@@ -232,7 +234,8 @@ impl Reload {
             timeouts: settings.timeout.build(),
             drain: settings.drain.build(),
             cache: settings.cache.build(&self.cache, &self.clock),
-            throttles: Throttles::new(throttles, Arc::clone(&self.rates)),
+            throttles: Throttles::new(throttles, Arc::clone(&self.rates))
+                .counting_on(Arc::clone(&self.turned_away)),
         };
         let snapshot = Snapshot {
             pipeline,

@@ -1,35 +1,48 @@
 //! `bedplate limits`: what bounds calls, what is used of it, who waits and who was turned away. Asks the running
 //! gateway.
 
+mod rates;
+
 use std::process::ExitCode;
 
 use bedplate_core::money::grouped;
-use bedplate_core::pace::{Class, LaneStand, RateStand, Shed};
-use serde::{Deserialize, Serialize};
+use bedplate_core::pace::{Class, LaneStand, LimitStands, RateStand, Shed};
 
 use super::admin::Admin;
 use super::runtime;
 use crate::cli::ProjectArgs;
 use crate::exit::Failure;
-use crate::out::{self, Format, say};
-
-#[derive(Serialize, Deserialize)]
-struct Limits {
-    lanes: Vec<LaneStand>,
-}
+use crate::out::{self, Format, note, say};
 
 pub(crate) fn run(args: &ProjectArgs) -> Result<ExitCode, Failure> {
     let shown = runtime()?.block_on(async { Admin::of(args)?.get("/admin/v1/limits").await })?;
-    let limits: Limits = serde_json::from_value(shown)
+    let limits: LimitStands = serde_json::from_value(shown)
         .map_err(|e| Failure::problem(format!("the gateway's answer cannot be read: {e}")))?;
     match args.format {
         Format::Json => out::json(&limits)?,
-        Format::Human if limits.lanes.is_empty() => say(
-            "nothing bounds calls, or none came yet: `quota` of a provider, `[[model]]` and `[[throttle]]` do",
-        )?,
-        Format::Human => say(page(&limits.lanes))?,
+        Format::Human => print(&limits)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn print(limits: &LimitStands) -> Result<(), Failure> {
+    let LimitStands { lanes, more_slots, rates } = limits;
+    if lanes.is_empty() && rates.counts.is_empty() {
+        say(
+            "nothing bounds calls, or none came yet: `quota` of a provider, `[[model]]` and `[[throttle]]` do",
+        )?;
+    }
+    if !lanes.is_empty() {
+        say(page(lanes))?;
+    }
+    if *more_slots > 0 {
+        note(format!("{} slots of throttles more are used, or turned calls away", count(*more_slots)));
+    }
+    if !rates.counts.is_empty() {
+        say(rates::page(rates))?;
+    }
+    rates::notes(rates).into_iter().for_each(note);
+    Ok(())
 }
 
 fn page(lanes: &[LaneStand]) -> String {

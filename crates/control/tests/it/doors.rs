@@ -170,7 +170,9 @@ async fn a_key_that_could_be_guessed_is_refused_at_the_start() {
         live: rig.live.clone(),
         cache: crate::rig::desk(&rig.clock),
         models: std::sync::Arc::new(Vec::new),
-        lanes: std::sync::Arc::new(Vec::new),
+        limits: std::sync::Arc::new(|| {
+            Box::pin(std::future::ready(bedplate_core::pace::LimitStands::default()))
+        }),
         treasurer: rig.treasurer.clone(),
         clock: std::sync::Arc::new(rig.clock.clone()),
         version: "0",

@@ -6,6 +6,7 @@ use bedplate_control::budgets::Treasurer;
 use bedplate_control::keys::Keymaker;
 use bedplate_control::{CacheDesk, Health, Live, Part, Parts, Readiness, Server};
 use bedplate_core::clock::Clock;
+use bedplate_core::pace::LimitStands;
 use bedplate_core::ports::{Calls, Keys};
 use bedplate_core::record::Outcome;
 use bedplate_core::secret::Secret;
@@ -87,7 +88,7 @@ impl Rig {
             live: live.clone(),
             cache: desk(&clock),
             models: Arc::new(Vec::new),
-            lanes: Arc::new(Vec::new),
+            limits: Arc::new(|| Box::pin(std::future::ready(LimitStands::default()))),
             treasurer: treasurer.clone(),
             clock: Arc::new(clock.clone()) as Arc<dyn Clock>,
             version: "0.1.0-test",

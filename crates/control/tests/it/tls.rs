@@ -85,7 +85,7 @@ async fn a_port_that_is_taken_is_said() {
         live: rig.live.clone(),
         cache: crate::rig::desk(&rig.clock),
         models: Arc::new(Vec::new),
-        lanes: Arc::new(Vec::new),
+        limits: Arc::new(|| Box::pin(std::future::ready(bedplate_core::pace::LimitStands::default()))),
         treasurer: rig.treasurer.clone(),
         clock: Arc::new(rig.clock.clone()),
         version: "0",

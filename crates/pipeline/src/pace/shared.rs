@@ -61,6 +61,24 @@ impl Shared {
         }
         all
     }
+
+    /// Of those that somebody uses, or that turned somebody away, the busiest; and how many there are besides.
+    pub(super) fn busiest(&self, most: usize, now: bedplate_core::clock::Tick) -> (Vec<LaneStand>, u64) {
+        let (mut all, mut more) = (Vec::new(), 0);
+        let shed = |stand: &LaneStand| stand.shed.iter().flatten().sum::<u64>();
+        let used = |stand: &LaneStand| stand.under_way + stand.waiting.iter().sum::<u32>();
+        for shard in &self.shards {
+            let stands = shard.lock().values().map(|lane| lane.stand(now)).collect::<Vec<_>>();
+            all.extend(stands.into_iter().filter(|stand| used(stand) > 0 || shed(stand) > 0));
+            all.sort_by(|a, b| {
+                let by = |s: &LaneStand| std::cmp::Reverse((used(s), shed(s)));
+                (by(a), &a.place, &a.name).cmp(&(by(b), &b.place, &b.name))
+            });
+            more += all.len().saturating_sub(most) as u64;
+            all.truncate(most);
+        }
+        (all, more)
+    }
 }
 
 #[cfg(test)]
@@ -92,5 +110,28 @@ mod tests {
         assert!(slots("taken").take_now(Want::default(), now).is_none(), "nor while one is under way");
         drop(room);
         assert!(slots("taken").take_now(Want::default(), now).is_some());
+    }
+
+    #[test]
+    fn operators_see_the_busiest_and_who_turned_calls_away() {
+        let pace = Pace::new(Arc::new(ManualClock::at("2026-11-22T12:00:00Z")));
+        let throttle: Arc<str> = "keys[each key]".into();
+        let now = pace.clock.tick();
+        let lanes: Vec<_> =
+            (0..60).map(|n| pace.slots(&throttle, &format!("key={n:02}").into(), 9)).collect();
+        let rooms: Vec<_> =
+            lanes[..40].iter().map(|lane| lane.take_now(Want::default(), now).unwrap()).collect();
+        let _second = lanes[3].take_now(Want::default(), now).unwrap();
+        lanes[50].shed(bedplate_core::pace::Class::Batch, bedplate_core::pace::Shed::Late);
+        let (busiest, more) = pace.bounds(10);
+        assert_eq!((busiest.len(), more), (10, 31), "40 in use and one that turned a call away");
+        assert_eq!((&*busiest[0].name, busiest[0].under_way), ("key=03", 2));
+        drop((rooms, _second));
+        let (busiest, more) = pace.bounds(10);
+        assert_eq!(
+            (&*busiest[0].name, busiest[0].shed[1], busiest.len(), more),
+            ("key=50", [0, 1, 0, 0], 1, 0)
+        );
+        assert!(pace.stands().iter().all(|stand| &*stand.place == "keys[each key]"));
     }
 }

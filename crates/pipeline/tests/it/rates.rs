@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bedplate_core::call::Operation;
-use bedplate_core::rate::{CountId, Kind, Rates};
+use bedplate_core::rate::{CountId, Kind, RateStands, Rates, Refused};
 use bedplate_core::record::Outcome;
 use bedplate_core::refusal::{Code, Refusal, Retry};
-use bedplate_pipeline::{Call, Rated, Refused, Reply, ReplyBody, ThrottleConfig, Throttles, throttles};
+use bedplate_pipeline::{
+    self as pipeline, Call, Rated, Reply, ReplyBody, ThrottleConfig, Throttles, TurnedAway, throttles,
+};
 use bedplate_testkit::MemoryRates;
 use proptest::prelude::*;
 
@@ -47,7 +49,7 @@ impl Gate {
 
     async fn run(&self, call: Call) -> Result<Reply, (Refusal, Option<Rated>)> {
         let record = self.house.open().await.unwrap();
-        self.house.pipeline.run(call, record).await.map_err(|Refused(refused)| {
+        self.house.pipeline.run(call, record).await.map_err(|pipeline::Refused(refused)| {
             let (refusal, record) = *refused;
             let rated = record.how_rated();
             record.refused(&refusal, 429, "ThrottlingException");
@@ -211,6 +213,72 @@ async fn a_panic_gives_back_what_was_not_used() {
     let row = gate.house.settled().await.remove(0);
     let used = row.call.usage.input + row.call.usage.output;
     assert_eq!(gate.left(TEAM, "", Kind::Tokens, 1_000), 1_000 - used);
+}
+
+/// Throttle, whose, what is used of what, and who was refused.
+fn rows(stands: &RateStands) -> Vec<(&str, &str, u64, u64, Refused)> {
+    stands.counts.iter().map(|s| (&*s.throttle, &*s.of, s.used, s.limit, s.refused)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn operators_see_what_is_used_and_what_was_refused_through_reloads() {
+    let keys = "[[throttle]]\nname = 'keys'\nscope = { key = '*' }\nrpm = 2\n";
+    let tokens = "[[throttle]]\nname = 'all'\ntpm = 300\n[[throttle]]\nname = 'other'\nscope = { team = 'x' }\nrpm = 9\n";
+    let toml = format!("{keys}{tokens}");
+    let mut gate = Gate::new(GOOD, &toml);
+    let away = Arc::<TurnedAway>::default();
+    let remember = |gate: &mut Gate, toml: &str| {
+        let throttles = compiled(toml, &gate.rates).counting_on(Arc::clone(&away));
+        Arc::get_mut(&mut gate.house.pipeline).unwrap().throttles = throttles;
+    };
+    remember(&mut gate, &toml);
+    let by = |id: &str| {
+        call_as(Operation::Converse, |key| key.principal.key = bedplate_core::key::KeyId(id.into()))
+    };
+    assert_eq!((gate.code(by("a")).await, gate.code(by("a")).await), (None, None));
+    // another is expected to use 150, of 60 that are left
+    assert_eq!(gate.code(by("b")).await, Some(Code::TokenRateExceeded));
+    let none = Refused::default();
+    let full = Refused { full: 1, too_large: 0 };
+    let stands = gate.house.pipeline.throttles.stands(10).await;
+    let expected = [
+        ("keys[each key]", "key=a", 2, 2, none),
+        ("all[everything]", "", 240, 300, full),
+        ("other[team x]", "", 0, 9, none),
+    ];
+    assert_eq!(rows(&stands), expected, "one that nobody uses, too");
+    assert_eq!((stands.counts[1].full_in_ms, stands.counts[1].left), (48_000, 60));
+    // what was refused stays known when nothing is used any more, and under another configuration
+    gate.house.clock.advance(Duration::from_secs(600));
+    remember(&mut gate, &toml.replace("tpm = 300", "tpm = 53"));
+    assert_eq!(gate.code(by("a")).await, Some(Code::RateTooLow));
+    let stands = gate.house.pipeline.throttles.stands(10).await;
+    let both = Refused { full: 1, too_large: 1 };
+    let expected = [
+        ("all[everything]", "", 0, 53, both),
+        ("keys[each key]", "", 0, 2, none),
+        ("other[team x]", "", 0, 9, none),
+    ];
+    assert_eq!(rows(&stands), expected);
+    assert_eq!((stands.more, stands.alone, stands.missing, stands.refused_others), (0, false, None, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_counts_the_fullest_are_shown_and_the_others_counted() {
+    let gate = Gate::new(GOOD, "[[throttle]]\nname = 'keys'\nscope = { key = '*' }\nrpm = 3\n");
+    for n in 0..40 {
+        let by = |n: u32| {
+            call_as(Operation::Converse, move |key| {
+                key.principal.key = bedplate_core::key::KeyId(format!("k{n}").into())
+            })
+        };
+        for _ in 0..1 + u32::from(n == 7) * 3 {
+            gate.run(by(n)).await.ok();
+        }
+    }
+    let stands = gate.house.pipeline.throttles.stands(5).await;
+    assert_eq!((stands.counts.len(), stands.more), (5, 35));
+    assert_eq!(rows(&stands)[0], ("keys[each key]", "key=k7", 3, 3, Refused { full: 1, too_large: 0 }));
 }
 
 proptest! {

@@ -15,6 +15,8 @@
 //!
 //! Redis Cluster is not supported: a script touches several keys.
 
+mod looked;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -23,7 +25,9 @@ use std::time::Duration;
 use bedplate_core::BoxFuture;
 use bedplate_core::clock::Clock;
 use bedplate_core::ids::{Ids, text};
-use bedplate_core::rate::{Correction, CountId, Draw, Gauges, Level, Origin, Rates, Short, Taken, Taking};
+use bedplate_core::rate::{
+    Correction, CountId, Draw, Gauges, InUse, Level, Origin, Rates, Short, Taken, Taking, Watched,
+};
 use bedplate_core::refusal::Retry;
 use foldhash::fast::RandomState;
 use tokio::runtime::Handle;
@@ -109,6 +113,10 @@ impl Rates for RedisRates {
             Origin::Alone => self.inner.counts.correct(&corrections, self.nodes()),
             Origin::Shared => self.inner.correct(corrections),
         }
+    }
+
+    fn in_use<'a>(&'a self, of: &'a [Watched], most: usize) -> BoxFuture<'a, InUse> {
+        Box::pin(self.inner.in_use(of, most))
     }
 
     fn nodes(&self) -> u32 {

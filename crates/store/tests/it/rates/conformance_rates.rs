@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bedplate_core::rate::{Correction, CountId, Draw, HIGHEST, Kind, Origin};
+use bedplate_core::rate::{Correction, CountId, Draw, HIGHEST, Kind, Origin, Rates, Watched};
 use bedplate_core::refusal::Retry;
 
 use super::bed::{RateBed, draw, take};
@@ -53,6 +53,7 @@ on_all! {
     the_highest_limit_is_counted_exactly,
     many_at_once_never_take_more_than_there_is,
     one_node_at_least,
+    what_is_in_use_is_found_the_fullest_first,
 }
 
 async fn what_is_taken_is_missing_and_comes_back(bed: &RateBed) {
@@ -190,4 +191,37 @@ async fn many_at_once_never_take_more_than_there_is(bed: &RateBed) {
 async fn one_node_at_least(bed: &RateBed) {
     assert!(bed.rates.nodes() >= 1);
     assert!(bed.rates.gauges().up);
+}
+
+fn watched(throttle: &str, limit: u64) -> Watched {
+    Watched { throttle: throttle.into(), kind: Kind::Tokens, limit }
+}
+
+/// The names of what is in use, and how many there are besides.
+async fn in_use(rates: &dyn Rates, of: &[Watched], most: usize) -> (Vec<String>, u64) {
+    let found = rates.in_use(of, most).await;
+    assert_eq!((found.from, found.missing), (Origin::Shared, None));
+    (found.counts.into_iter().map(|(count, _)| count.of.to_string()).collect(), found.more)
+}
+
+async fn what_is_in_use_is_found_the_fullest_first(bed: &RateBed) {
+    let all = [watched("each key", 60_000), watched("nobody's", 60_000)];
+    assert_eq!(in_use(&*bed.rates, &all, 10).await, (vec![], 0));
+    bed.take(&[draw("key=a", 60_000, 20_000), draw("key=b", 60_000, 50_000)]).await;
+    bed.take(&[draw("", 60_000, 35_000)]).await;
+    let of_another = CountId { throttle: "each".into(), of: "key=c".into(), kind: Kind::Tokens };
+    let requests = CountId { kind: Kind::Requests, ..draw("key=a", 1, 1).count };
+    bed.take(&[of_another, requests].map(|count| Draw { count, limit: 60, amount: 60 })).await;
+    let names = |of: &[&str]| of.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let another = bed.another().await;
+    assert_eq!(in_use(&*another, &all, 10).await, (names(&["key=b", "", "key=a"]), 0));
+    assert_eq!(in_use(&*another, &all, 2).await, (names(&["key=b", ""]), 1));
+    let (count, level) = another.in_use(&all, 1).await.counts.remove(0);
+    assert_eq!((count, level.limit), (draw("key=b", 1, 1).count, 60_000));
+    bed.remains(level, 10_000);
+    // by the limit of today: half of what it was
+    let halved = another.in_use(&[watched("each key", 30_000)], 1).await.counts.remove(0).1;
+    bed.remains(halved, 0);
+    bed.advance(Duration::from_secs(60)).await;
+    assert_eq!(in_use(&*another, &all, 10).await, (vec![], 0));
 }

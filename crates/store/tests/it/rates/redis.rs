@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bedplate_core::rate::{Origin, Rates, Taking};
+use bedplate_core::rate::{Kind, Origin, Rates, Taking, Watched};
 use bedplate_core::refusal::Retry;
 use bedplate_testkit::ManualClock;
 
@@ -105,6 +105,12 @@ async fn without_a_server_a_node_goes_on_with_its_part() {
     bed.clock.advance(Duration::from_secs(60));
     assert!(take(&*rates, &[draw("c", 61, 61)]).await.short.is_some());
     assert_eq!(rates.nodes(), 2, "what was known last");
+    take(&*rates, &[draw("a", 61, 31)]).await;
+    let watched = Watched { throttle: "each key".into(), kind: Kind::Tokens, limit: 61 };
+    let in_use = rates.in_use(&[watched], 5).await;
+    assert!(in_use.missing.is_some_and(|why| why.contains("redis")), "operators hear why");
+    let used: Vec<_> = in_use.counts.iter().map(|(count, level)| (&*count.of, level.limit)).collect();
+    assert_eq!((in_use.from, used), (Origin::Alone, vec![("a", 31), ("c", 31)]));
     assert!(rates.gauges().alone >= 5);
     wire.mend();
     is_up(&*rates).await;
