@@ -160,6 +160,14 @@ pub struct Rest<'a> {
 }
 
 impl<'a> Rest<'a> {
+    /// What goes to a target of this form.
+    pub fn to(&self, form: Form) -> &[Member<'a>] {
+        match self.form == Some(form) {
+            true => &self.members,
+            false => &[],
+        }
+    }
+
     pub fn of(form: Form, members: Vec<Member<'a>>) -> Self {
         Self { form: (!members.is_empty()).then_some(form), members }
     }

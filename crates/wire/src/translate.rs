@@ -42,6 +42,8 @@ pub struct Told {
     pub id: String,
     /// The model, as the caller named it.
     pub model: String,
+    /// The model that answers, as the upstream names it: some count in another way.
+    pub upstream: String,
     /// Seconds since 1970.
     pub created: u64,
     /// The caller wants usage in a stream that says it only on request.
@@ -64,7 +66,8 @@ pub fn request(from: Form, to: Form, body: &[u8], wanted: Wanted<'_>) -> Result<
     let text = utf8(body).map_err(Bad::from)?;
     let mut conversation = codec(from)?.read(text)?;
     let target = codec(to)?;
-    let dropped = fit::fit(&mut conversation, to, |feature| target.carries(feature), &wanted)?;
+    let mut dropped = target.settle(from, &mut conversation, &wanted)?;
+    fit::fit(&mut conversation, to, |feature| target.carries(feature), &wanted, &mut dropped)?;
     let mut out = String::with_capacity(body.len() + 256);
     target.write(&conversation, &wanted, &mut out);
     Ok(Translated { body: out.into(), dropped })
@@ -100,6 +103,17 @@ pub(crate) trait Codec: Sync {
     /// Whether a request has a place for something.
     fn carries(&self, feature: Feature) -> Carry;
 
+    /// Says in this form's way what it says in another than most, or to some models only; before what it has no place
+    /// for is taken out. Gives what had to be left out for it.
+    fn settle(
+        &self,
+        _from: Form,
+        _conversation: &mut Conversation<'_>,
+        _wanted: &Wanted<'_>,
+    ) -> Result<Vec<Dropped>, Bad> {
+        Ok(Vec::new())
+    }
+
     /// Reads a request, and refuses what its dialect does.
     fn read<'a>(&self, body: &'a str) -> Result<Conversation<'a>, Bad>;
 
@@ -121,6 +135,9 @@ pub(crate) trait Codec: Sync {
 
 /// Reads the events of one stream, in constant space.
 pub(crate) trait ReadEvents: Send {
+    /// Says which model answers, as the upstream names it.
+    fn of_model(&mut self, _model: &str) {}
+
     /// Reads one event: its name (`contentBlockDelta`; empty where the form names none) and its payload, a value of JSON
     /// (the word `[DONE]` of OpenAI's streams is not given).
     fn read<'a>(&mut self, name: &str, payload: &'a str, out: &mut dyn FnMut(Event<'a>)) -> Result<(), Bad>;

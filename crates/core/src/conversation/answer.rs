@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Block, Json, Text};
+use super::{Block, Json, Rest, Text};
 use crate::usage::Usage;
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -24,6 +24,8 @@ pub struct Answer<'a> {
     pub trace: Option<Json<'a>>,
     /// Fields of the model's own that were asked for: an object.
     pub fields: Option<Json<'a>>,
+    /// What was said beside all this.
+    pub rest: Rest<'a>,
 }
 
 #[derive(Clone, PartialEq, Debug)]

@@ -1,6 +1,6 @@
 //! What messages are made of.
 
-use super::{Json, Member, Text};
+use super::{Json, Rest, Text};
 use crate::form::Form;
 
 /// A part of a message, of a system prompt or of a tool's result.
@@ -142,7 +142,7 @@ pub struct Citation<'a> {
     pub cited: Vec<Text<'a>>,
     pub location: Option<Location<'a>>,
     /// What a dialect says beside this.
-    pub rest: Vec<Member<'a>>,
+    pub rest: Rest<'a>,
 }
 
 /// Where it was cited from. Ends are exclusive; documents and search results are counted from 0 in a request.

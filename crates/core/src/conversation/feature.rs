@@ -87,7 +87,9 @@ features! {
     Tool = "tool",
     /// that the input of a tool must fit its schema
     StrictTool = "strict_tool",
-    /// the vendor's own tools, and tools that the form does not model
+    /// the vendor's own tools, by name
+    SystemTool = "system_tool",
+    /// tools that the form does not model
     ForeignTool = "foreign_tool",
     /// that some tool must be used, or a certain one
     ToolChoice = "tool_choice",

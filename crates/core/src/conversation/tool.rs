@@ -1,6 +1,6 @@
 //! Tools, and how they are chosen.
 
-use super::{CachePoint, Json, Member, Text};
+use super::{CachePoint, Json, Rest, Text};
 use crate::form::Form;
 
 /// Something in the list of tools.
@@ -26,8 +26,8 @@ pub struct Tool<'a> {
     pub schema: Option<Json<'a>>,
     /// Whether its input must fit the schema.
     pub strict: Option<bool>,
-    /// What a dialect says beside this; it goes to targets of that form only.
-    pub rest: Vec<Member<'a>>,
+    /// What a dialect says beside this.
+    pub rest: Rest<'a>,
 }
 
 #[derive(Clone, PartialEq, Debug)]

@@ -12,7 +12,7 @@ use bedplate_core::refusal::{Code, Refusal};
 use super::Wanted;
 use crate::json::object::Bad;
 
-/// Says what was taken out.
+/// Adds what was taken out to `dropped`.
 ///
 /// # Errors
 /// When the target has no place for something that must not be left out: `BP1205`, with the feature.
@@ -21,26 +21,27 @@ pub(super) fn fit(
     to: Form,
     carries: impl Fn(Feature) -> Carry,
     wanted: &Wanted<'_>,
-) -> Result<Vec<Dropped>, Refusal> {
-    let mut fit = Fit { carries, to, foreign: wanted.foreign, dropped: Vec::new(), refused: None };
+    dropped: &mut Vec<Dropped>,
+) -> Result<(), Refusal> {
+    let mut fit = Fit { carries, to, foreign: wanted.foreign, dropped, refused: None };
     fit.conversation(conversation);
     match fit.refused {
         Some((feature, why)) => {
             Err(Bad { at: feature.name().into(), why: why.into(), code: Code::BadValue }.into())
         }
-        None => Ok(fit.dropped),
+        None => Ok(()),
     }
 }
 
-struct Fit<C> {
+struct Fit<'d, C> {
     carries: C,
     to: Form,
     foreign: bool,
-    dropped: Vec<Dropped>,
+    dropped: &'d mut Vec<Dropped>,
     refused: Option<(Feature, &'static str)>,
 }
 
-impl<C: Fn(Feature) -> Carry> Fit<C> {
+impl<C: Fn(Feature) -> Carry> Fit<'_, C> {
     /// Whether something that is there may stay.
     fn keeps(&mut self, feature: Feature) -> bool {
         match (self.carries)(feature) {
@@ -116,9 +117,10 @@ impl<C: Fn(Feature) -> Carry> Fit<C> {
         self.list(&mut c.metadata, Feature::Metadata);
         self.maybe(&mut c.user, Feature::User);
         self.list(&mut c.betas, Feature::Beta);
-        if self.foreign && !c.fields.is_empty() {
-            self.drop(Feature::Field.into());
-            c.fields.clear();
+        if self.foreign {
+            for member in std::mem::take(&mut c.fields) {
+                self.drop(Dropped { feature: Feature::Field, member: Some(member.name.into_owned().into()) });
+            }
         }
         self.list(&mut c.fields, Feature::Field);
         self.list(&mut c.field_paths, Feature::FieldPath);
@@ -140,11 +142,12 @@ impl<C: Fn(Feature) -> Carry> Fit<C> {
         let to = self.to;
         c.tools.retain_mut(|item| match item {
             ToolItem::Tool(tool) => {
+                self.rest(&mut tool.rest);
                 self.maybe(&mut tool.strict, Feature::StrictTool);
                 self.keeps(Feature::Tool)
             }
             ToolItem::Foreign { form, .. } => *form == to || self.keeps(Feature::ForeignTool),
-            ToolItem::System(_) => self.keeps(Feature::ForeignTool),
+            ToolItem::System(_) => self.keeps(Feature::SystemTool),
             ToolItem::CachePoint(point) => self.cache_point(point),
         });
         match c.tool_choice {
@@ -177,6 +180,7 @@ impl<C: Fn(Feature) -> Carry> Fit<C> {
             Block::Text(_) | Block::Json(_) => self.keeps(Feature::Text),
             Block::Cited { content, citations } => {
                 self.list(citations, Feature::Citation);
+                citations.iter_mut().for_each(|citation| self.rest(&mut citation.rest));
                 if citations.is_empty() {
                     *block = Block::Text(joined(content));
                 }

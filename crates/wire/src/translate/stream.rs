@@ -71,7 +71,9 @@ impl Stream {
         let (writer, framing) = (codec(to.0)?.writer(told), to.1);
         let done = framing == Framing::Sse && to.0 == Form::Chat;
         let sink = Sink { writer, framing, done, out: BytesMut::new(), failed: false };
-        Ok(Self { source, reader: codec(from.0)?.reader(), sink })
+        let mut reader = codec(from.0)?.reader();
+        reader.of_model(&told.upstream);
+        Ok(Self { source, reader, sink })
     }
 
     /// Takes the next bytes and gives what they are in the other form: nothing when no event is whole.
