@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::conversation::Told;
+use crate::form::Form;
 use crate::ids::Ids;
 
 /// Identifies a call in the ledger, in logs and to the caller (`x-bedplate-call-id`). A UUID of
@@ -59,16 +62,32 @@ impl FromStr for CallId {
 }
 
 /// The language a caller speaks.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dialect {
+    #[default]
     Bedrock,
+    #[serde(rename = "openai")]
+    OpenAi,
+    Anthropic,
+}
+
+/// In whose words a request came, and its answer goes.
+#[derive(Clone, Debug, Default)]
+pub struct Spoken {
+    pub dialect: Dialect,
+    /// How the body is written; `None` for what is only ever passed on as it is.
+    pub form: Option<Form>,
+    /// What an answer in these words says of itself; `None` where the upstream's own words do.
+    pub told: Option<Arc<Told>>,
 }
 
 impl Dialect {
     pub fn name(self) -> &'static str {
         match self {
             Self::Bedrock => "bedrock",
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
         }
     }
 }

@@ -25,7 +25,7 @@ mod tool;
 
 use std::borrow::Cow;
 
-pub use answer::{Answer, Choice, Stop};
+pub use answer::{Answer, Choice, Stop, Told};
 pub use block::{
     Block, CachePoint, Citation, Document, Guarded, Location, Media, Reasoning, SearchResult, Source,
     ToolResult, ToolUse,

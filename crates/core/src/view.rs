@@ -61,7 +61,8 @@ pub trait View: Send + Sync {
     fn bound_output(&self, tokens: u64, edits: &mut Edits) -> bool;
 
     /// Takes out what the model of a target refuses, and says in `edits` what that was. To be asked before
-    /// [`View::bound_output`]. Nothing for bodies whose form is a family's own.
+    /// [`View::bound_output`]. A body whose form is a family's own goes as it is to models of the family, and is written
+    /// anew for others: then [`Edits::refuses`] says what is left out.
     fn adapt(&self, _refuses: Refuses, _edits: &mut Edits) {}
 
     /// Adds pairs to the request metadata that AWS writes into its invocation log, and keeps the
@@ -164,6 +165,8 @@ pub struct Edits {
     pub said: Vec<String>,
     /// The caller's own pairs of request metadata, for the record.
     pub metadata: Vec<(String, String)>,
+    /// What is to be taken out when the body is written in another form.
+    pub refuses: Refuses,
 }
 
 /// `with` stands in place of `range`.

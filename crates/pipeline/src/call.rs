@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bedplate_core::cache::{Canonical, Wish};
-use bedplate_core::call::{Headers, Operation};
+use bedplate_core::call::{Headers, Operation, Spoken};
 use bedplate_core::content::Content;
 use bedplate_core::key::Key;
 use bedplate_core::pace::Class;
@@ -70,7 +70,12 @@ pub trait Native: Send + Sync {
     /// The request as the cache reads it, with the headers that go with it; `None` when its answer cannot be kept.
     fn canonical(&self, headers: &Headers) -> Option<Canonical>;
 
-    /// Whether a model reads such a body.
+    /// In whose words it is.
+    fn spoken(&self) -> Spoken {
+        Spoken::default()
+    }
+
+    /// Whether a model reads such a body, or it can be written anew for it.
     fn fits(&self, model: &str) -> bool;
 
     /// Whether a model is known to be of another family than the one that the body was written for.

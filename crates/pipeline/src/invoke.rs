@@ -119,7 +119,7 @@ pub(crate) async fn invoke(
             }
             (Err(failed), _) => {
                 record.attempt_failed(&attempting, &failed);
-                return Err(Refused::new(refusal(failed.code, failed.cause), record));
+                return Err(Refused::new(refusal(failed.code, failed.said, failed.cause), record));
             }
         };
         course.went_wrong(result, &attempting, &mut record);
@@ -159,6 +159,8 @@ fn ask(admitted: &mut Admitted, aim: &Aim, last: bool, attempting: &Attempting) 
         sha256: call.body.sha256(&aim.edits),
         target: Arc::clone(&aim.target),
         model: Arc::clone(&aim.model),
+        spoken: call.body.spoken(),
+        refuses: aim.edits.refuses,
         sent: Arc::clone(&attempting.sent),
     }
 }
@@ -197,11 +199,12 @@ fn length(composed: &Composed) -> Option<(Arc<Outputs>, Option<u64>)> {
     open.then(|| (Arc::clone(outputs), composed.bound.map(|bound| bound.tokens)))
 }
 
-fn refusal(code: Code, cause: String) -> Refusal {
+fn refusal(code: Code, said: Option<String>, cause: String) -> Refusal {
     let retry = match code {
         // nothing was sent, so nothing was billed
         Code::ConnectTimeout | Code::Unreachable | Code::NoUpstreamCredentials => Retry::Elsewhere,
         _ => Retry::Never,
     };
-    Refusal::of(code).retry(retry).because(cause)
+    let refusal = said.map_or_else(|| Refusal::of(code), |said| Refusal::new(code, said));
+    refusal.retry(retry).because(cause)
 }

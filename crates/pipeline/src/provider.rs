@@ -9,12 +9,14 @@ use std::task::{Context, Poll};
 
 use bedplate_core::BoxFuture;
 use bedplate_core::cache::Finish;
-use bedplate_core::call::{Headers, Operation};
+use bedplate_core::call::{Headers, Operation, Spoken};
 use bedplate_core::content::Content;
+use bedplate_core::conversation::Dropped;
 use bedplate_core::principal::Principal;
 use bedplate_core::record::AttemptTimings;
 use bedplate_core::refusal::Code;
 use bedplate_core::usage::Usage;
+use bedplate_core::view::Refuses;
 use bytes::Bytes;
 
 use crate::invoke::deadline::Deadlines;
@@ -131,6 +133,10 @@ pub struct Ask {
     pub target: Arc<str>,
     /// The model that it leads to, which decides how bodies are read; the target itself when nothing is known.
     pub model: Arc<str>,
+    /// In whose words the body is, and the answer is to be.
+    pub spoken: Spoken,
+    /// What the target refuses, and is to be left out where the body is written in another form.
+    pub refuses: Refuses,
     /// To be set just before anything is sent: a request that never left is not worth draining.
     pub sent: Arc<AtomicBool>,
 }
@@ -145,6 +151,8 @@ pub struct Answer {
     pub error: Option<String>,
     pub body: AnswerBody,
     pub timings: AttemptTimings,
+    /// What of the request the target has no place for.
+    pub dropped: Vec<Dropped>,
 }
 
 #[allow(clippy::large_enum_variant, reason = "one a call, and moved twice: less than a box costs")]
@@ -210,6 +218,8 @@ pub struct Metered {
 #[derive(Debug)]
 pub struct Failed {
     pub code: Code,
+    /// For the caller, where it is about the request; else what the code says.
+    pub said: Option<String>,
     pub cause: String,
     pub request_id: Option<String>,
     /// Whether the whole request had been sent: then the upstream may have worked, and bills.

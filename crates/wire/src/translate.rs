@@ -9,6 +9,7 @@
 mod fit;
 mod stream;
 
+pub use bedplate_core::conversation::Told;
 use bedplate_core::conversation::{Answer, Carry, Conversation, Dropped, Event, Feature};
 use bedplate_core::form::Form;
 use bedplate_core::refusal::{Code, Refusal};
@@ -33,21 +34,6 @@ pub struct Wanted<'a> {
     /// The target is of another family than the model that the conversation was held with: reasoning with signatures,
     /// and fields of that model's own, mean nothing to it.
     pub foreign: bool,
-}
-
-/// What an answer in the caller's form says that the upstream's does not.
-#[derive(Clone, Debug, Default)]
-pub struct Told {
-    /// An id for the answer where the upstream gives none; without a prefix.
-    pub id: String,
-    /// The model, as the caller named it.
-    pub model: String,
-    /// The model that answers, as the upstream names it: some count in another way.
-    pub upstream: String,
-    /// Seconds since 1970.
-    pub created: u64,
-    /// The caller wants usage in a stream that says it only on request.
-    pub include_usage: bool,
 }
 
 /// A request in another form.

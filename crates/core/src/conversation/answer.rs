@@ -59,3 +59,18 @@ pub enum Stop<'a> {
     /// A word that the form does not know, as it was said.
     Other(Cow<'a, str>),
 }
+
+/// What an answer in the caller's form says that the upstream's does not.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// An id for the answer where the upstream gives none; without a prefix.
+    pub id: String,
+    /// The model, as the caller named it.
+    pub model: String,
+    /// The model that answers, as the upstream names it: some count in another way.
+    pub upstream: String,
+    /// Seconds since 1970.
+    pub created: u64,
+    /// The caller wants usage in a stream that says it only on request.
+    pub include_usage: bool,
+}

@@ -189,6 +189,7 @@ impl<'a> Course<'a> {
 
     /// An answer goes to the caller.
     pub(super) fn answers(&self, answer: &Answer, record: &mut Record) {
+        record.dropped(&answer.dropped);
         if answer.status == 200 && self.lighter {
             record.degrade(Degraded::LighterModel);
         } else if let Some(way) = self.composed.way.as_ref().filter(|_| answer.status == 200) {
@@ -263,9 +264,11 @@ impl<'a> Course<'a> {
         match self.last {
             Some(Last::Told(told)) => Ok(Given::Told(told, record)),
             Some(Last::Full(no_room)) => Err(Refused::new(room::full(no_room), record)),
-            Some(Last::Failed(failed)) => Err(Refused::new(refusal(failed.code, failed.cause), record)),
+            Some(Last::Failed(failed)) => {
+                Err(Refused::new(refusal(failed.code, failed.said, failed.cause), record))
+            }
             None => {
-                let refusal = refusal(Code::Unreachable, "nobody was asked".into());
+                let refusal = refusal(Code::Unreachable, None, "nobody was asked".into());
                 Err(Refused::new(refusal, record))
             }
         }

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use bedplate_core::call::{CallId, Dialect, Headers, Operation};
 use bedplate_core::clock::{Tick, Timestamp};
 use bedplate_core::content::Content;
+use bedplate_core::conversation::Dropped;
 use bedplate_core::money::Cost;
 use bedplate_core::principal::Principal;
 use bedplate_core::record::{AttemptTimings, CallRow, Degraded, Ending, Outcome, Timings};
@@ -230,6 +231,18 @@ impl Record {
         self.write(|call| call.edits.clone_from(&edits.said));
     }
 
+    /// The target has no place for some of the request.
+    pub(crate) fn dropped(&mut self, dropped: &[Dropped]) {
+        if !dropped.is_empty() {
+            self.write(|call| call.edits.extend(dropped.iter().map(|d| format!("dropped {}", d.name()))));
+        }
+    }
+
+    /// The language of the caller, where it is not Bedrock's.
+    pub fn spoken(&mut self, dialect: Dialect) {
+        self.write(|call| call.dialect = dialect);
+    }
+
     pub(crate) fn cleared(&mut self) {
         let at = self.elapsed();
         self.write(|call| call.timings.cleared = Some(at));
@@ -271,7 +284,7 @@ impl Record {
         answer: Answer,
         ending: Option<Ending>,
     ) -> (Headers, Content) {
-        let Answer { status, headers, request_id, error, body, timings } = answer;
+        let Answer { status, headers, request_id, error, body, timings, .. } = answer;
         let (content, metered) = match body {
             AnswerBody::Whole(content, metered) => (content, metered),
             AnswerBody::Stream(flow) => (Content::default(), flow.metered()),

@@ -308,6 +308,7 @@ impl Provider for Scripted {
     ) -> BoxFuture<'static, Result<Answer, Failed>> {
         let failed = |code, sent| Failed {
             code,
+            said: None,
             cause: "as scripted".into(),
             request_id: None,
             sent,
@@ -357,6 +358,7 @@ fn answer(status: u16, body: AnswerBody) -> Answer {
         error: (status != 200).then(|| "ThrottlingException".to_owned()),
         body,
         timings: AttemptTimings::default(),
+        dropped: Vec::new(),
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) async fn read(
                 attempt.timings.first_token = Some(attempt.elapsed());
                 let body = AnswerBody::Stream(flow);
                 let timings = attempt.timings;
-                Ok(Answer { status, headers, request_id, error: None, body, timings })
+                Ok(Answer { status, headers, request_id, error: None, body, timings, dropped: Vec::new() })
             }
             First::Exception(exception) => {
                 // an error before any content is an error, not a broken stream
@@ -71,6 +71,7 @@ pub(super) async fn read(
                     error: Some(exception.name),
                     body: AnswerBody::Whole(content, Metered::default()),
                     timings: attempt.timings,
+                    dropped: Vec::new(),
                 })
             }
         };
@@ -89,7 +90,7 @@ pub(super) async fn read(
     let metered =
         if error.is_some() { Metered::default() } else { metered(&asked, family, &headers, &bytes) };
     let body = AnswerBody::Whole(Content::new(bytes), metered);
-    Ok(Answer { status, headers, request_id, error, body, timings: attempt.timings })
+    Ok(Answer { status, headers, request_id, error, body, timings: attempt.timings, dropped: Vec::new() })
 }
 
 enum Host {

@@ -179,7 +179,7 @@ impl Attempt {
 
     fn failed(&mut self, code: Code, cause: String) -> Failed {
         self.timings.total = self.elapsed();
-        Failed { code, cause, request_id: None, sent: self.sent, timings: self.timings }
+        Failed { code, said: None, cause, request_id: None, sent: self.sent, timings: self.timings }
     }
 }
 

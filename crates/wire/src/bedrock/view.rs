@@ -167,7 +167,7 @@ impl View for Body {
     }
 
     fn adapt(&self, refuses: Refuses, edits: &mut Edits) {
-        // a native body goes to models that read it only
+        edits.refuses = refuses;
         if !refuses.nothing()
             && matches!(self.metadata, Metadata::Member(_))
             && let Ok(text) = json::utf8(self.body.expose())

@@ -163,7 +163,14 @@ impl Provider for Front {
 }
 
 fn failed(code: Code, sent: bool) -> Failed {
-    Failed { code, cause: "as planned".into(), request_id: None, sent, timings: AttemptTimings::default() }
+    Failed {
+        code,
+        said: None,
+        cause: "as planned".into(),
+        request_id: None,
+        sent,
+        timings: AttemptTimings::default(),
+    }
 }
 
 fn answer(status: u16, body: AnswerBody) -> Answer {
@@ -175,6 +182,7 @@ fn answer(status: u16, body: AnswerBody) -> Answer {
         error,
         body,
         timings: AttemptTimings::default(),
+        dropped: Vec::new(),
     }
 }
 

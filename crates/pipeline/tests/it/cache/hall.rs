@@ -89,6 +89,7 @@ impl Provider for Numbering {
             sleep(self.latency).await;
             let failed = |code| Failed {
                 code,
+                said: None,
                 cause: "as scripted".into(),
                 request_id: None,
                 sent: true,
@@ -120,7 +121,15 @@ impl Provider for Numbering {
             let status = if let Act::Status(status) = act { status } else { 200 };
             let error = (status != 200).then(|| "ThrottlingException".to_owned());
             let request_id = Some(format!("req-{n}"));
-            Ok(Answer { status, headers, request_id, error, body, timings: AttemptTimings::default() })
+            Ok(Answer {
+                status,
+                headers,
+                request_id,
+                error,
+                body,
+                timings: AttemptTimings::default(),
+                dropped: Vec::new(),
+            })
         })
     }
 }

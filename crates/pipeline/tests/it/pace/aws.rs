@@ -129,5 +129,6 @@ fn answer(status: u16, body: AnswerBody) -> Answer {
         error: (status != 200).then(|| "ThrottlingException".to_owned()),
         body,
         timings: AttemptTimings::default(),
+        dropped: Vec::new(),
     }
 }
