@@ -186,6 +186,16 @@ pub struct Heard {
     pub exception: Option<String>,
 }
 
+impl Heard {
+    /// What was heard later is added.
+    pub fn merge(&mut self, later: Self) {
+        self.content |= later.content;
+        if later.exception.is_some() {
+            self.exception = later.exception;
+        }
+    }
+}
+
 /// A stream that ended badly.
 #[derive(Debug)]
 pub struct Broke {

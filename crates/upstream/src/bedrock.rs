@@ -9,6 +9,7 @@ mod probe;
 mod profiles;
 pub(crate) mod sessions;
 mod sign;
+mod speech;
 mod tenants;
 mod trial;
 
@@ -184,6 +185,9 @@ impl Provider for Bedrock {
         ask: Ask,
         deadlines: Deadlines,
     ) -> BoxFuture<'static, Result<Answer, Failed>> {
-        Box::pin(exchange::exchange(self, ask, deadlines))
+        match speech::of(&ask) {
+            None => Box::pin(exchange::exchange(self, ask, deadlines)),
+            Some(speech) => Box::pin(speech::interpreted(self, ask, speech, deadlines)),
+        }
     }
 }

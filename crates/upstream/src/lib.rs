@@ -6,6 +6,7 @@
 //! | module | it is |
 //! |---|---|
 //! | [`bedrock`] | Amazon Bedrock in one region and account |
+//! | `interpret` | asking in the target's words, answering in the caller's |
 //! | `connect` | TCP, proxy and TLS, within a deadline |
 //! | `tenancy` | roles, sessions and inference profiles of tenants, as configured |
 //! | `pool` | kept HTTP/1.1 connections, per thread |
@@ -13,6 +14,7 @@
 mod bedrock;
 mod config;
 mod connect;
+mod interpret;
 mod pool;
 mod roots;
 mod tenancy;

@@ -10,13 +10,15 @@ mod fit;
 mod stream;
 
 pub use bedplate_core::conversation::Told;
-use bedplate_core::conversation::{Answer, Carry, Conversation, Dropped, Event, Feature};
+use bedplate_core::conversation::{Answer, Carry, Conversation, Dropped, Event, Feature, Json, Text};
 use bedplate_core::form::Form;
 use bedplate_core::refusal::{Code, Refusal};
+use bedplate_core::view::Refuses;
 use bytes::Bytes;
 
 use crate::json::object::Bad;
 use crate::json::utf8;
+use crate::json::write::object;
 pub use stream::{Broken, Framing, Stream};
 
 /// What is asked of a translation beside what the request says.
@@ -31,9 +33,22 @@ pub struct Wanted<'a> {
     pub tier: Option<&'a str>,
     /// Pairs to add to the request metadata.
     pub metadata: &'a [(String, String)],
-    /// The target is of another family than the model that the conversation was held with: reasoning with signatures,
-    /// and fields of that model's own, mean nothing to it.
-    pub foreign: bool,
+    /// The guardrail that the caller asks for beside the body.
+    pub guardrail: Option<Guardrail<'a>>,
+    /// Wishes of features that are not in general use, which the caller says beside the body: names with commas between.
+    pub betas: &'a str,
+    /// What the target is known to refuse; of a target of another family than the model that the conversation was held
+    /// with, reasoning with signatures and fields of that model's own, which mean nothing to it.
+    pub refuses: Refuses,
+}
+
+/// Bedrock's guardrail, as the headers of native bodies say it.
+#[derive(Clone, Copy, Debug)]
+pub struct Guardrail<'a> {
+    pub id: &'a str,
+    pub version: &'a str,
+    /// `ENABLED`, `DISABLED`, `ENABLED_FULL`.
+    pub trace: Option<&'a str>,
 }
 
 /// A request in another form.
@@ -51,12 +66,32 @@ pub struct Translated {
 pub fn request(from: Form, to: Form, body: &[u8], wanted: Wanted<'_>) -> Result<Translated, Refusal> {
     let text = utf8(body).map_err(Bad::from)?;
     let mut conversation = codec(from)?.read(text)?;
+    beside(&mut conversation, &wanted);
     let target = codec(to)?;
     let mut dropped = target.settle(from, &mut conversation, &wanted)?;
     fit::fit(&mut conversation, to, |feature| target.carries(feature), &wanted, &mut dropped)?;
     let mut out = String::with_capacity(body.len() + 256);
     target.write(&conversation, &wanted, &mut out);
     Ok(Translated { body: out.into(), dropped })
+}
+
+/// What was said beside the body.
+fn beside(conversation: &mut Conversation<'_>, wanted: &Wanted<'_>) {
+    if let (None, Some(guardrail)) = (&conversation.service.guardrail, wanted.guardrail) {
+        let mut json = String::new();
+        let mut object = object(&mut json);
+        object.string("guardrailIdentifier", guardrail.id).string("guardrailVersion", guardrail.version);
+        if let Some(trace) = guardrail.trace {
+            object.string("trace", &trace.to_ascii_lowercase());
+        }
+        drop(object);
+        conversation.service.guardrail = Some(Json::from_raw(json));
+    }
+    for beta in wanted.betas.split(',').map(str::trim).filter(|beta| !beta.is_empty()) {
+        if !conversation.betas.iter().any(|there| there.is(beta)) {
+            conversation.betas.push(Text::of(beta));
+        }
+    }
 }
 
 /// Reads a request into the normal form.

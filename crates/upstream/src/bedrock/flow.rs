@@ -165,7 +165,7 @@ impl EventStream {
             match &mut joined {
                 Some((range, all)) if inside && range.end == begin => {
                     range.end = begin + raw.len();
-                    merge(all, heard);
+                    all.merge(heard);
                 }
                 _ if inside => {
                     self.push_joined(&chunk, joined.take());
@@ -223,13 +223,6 @@ impl Flow for EventStream {
 
     fn metered(self: Box<Self>) -> Metered {
         convert(self.meter.finish(), self.family)
-    }
-}
-
-fn merge(all: &mut Heard, heard: Heard) {
-    all.content |= heard.content;
-    if heard.exception.is_some() {
-        all.exception = heard.exception;
     }
 }
 

@@ -8,6 +8,7 @@ use bedplate_core::conversation::{
 };
 use bedplate_core::form::Form;
 use bedplate_core::refusal::{Code, Refusal};
+use bedplate_core::view::Refuses;
 
 use super::Wanted;
 use crate::json::object::Bad;
@@ -23,13 +24,34 @@ pub(super) fn fit(
     wanted: &Wanted<'_>,
     dropped: &mut Vec<Dropped>,
 ) -> Result<(), Refusal> {
-    let mut fit = Fit { carries, to, foreign: wanted.foreign, dropped, refused: None };
+    let refuses = wanted.refuses;
+    let carries = |feature| if refused(refuses, feature) { Carry::Dropped } else { carries(feature) };
+    let mut fit = Fit { carries, to, foreign: refuses.foreign, dropped, refused: None };
+    if refuses.prefill && conversation.messages.last().is_some_and(|last| last.role == Role::Assistant) {
+        conversation.messages.pop();
+        fit.drop(Dropped { feature: Feature::Text, member: Some("prefill".into()) });
+    }
     fit.conversation(conversation);
     match fit.refused {
         Some((feature, why)) => {
             Err(Bad { at: feature.name().into(), why: why.into(), code: Code::BadValue }.into())
         }
         None => Ok(()),
+    }
+}
+
+/// Whether the model of a target is known to refuse a feature that its form has a place for.
+fn refused(refuses: Refuses, feature: Feature) -> bool {
+    match feature {
+        Feature::Temperature | Feature::TopP | Feature::TopK => refuses.sampling,
+        Feature::Tool
+        | Feature::ForeignTool
+        | Feature::ToolChoice
+        | Feature::ToolNever
+        | Feature::ToolUse
+        | Feature::ToolResult => refuses.tools,
+        Feature::CachePoint => refuses.cache_points,
+        _ => false,
     }
 }
 

@@ -1,0 +1,80 @@
+//! Which of Bedrock's own ways of asking a call takes.
+
+use std::sync::Arc;
+
+use bedplate_core::call::{Dialect, Operation};
+use bedplate_core::form::Form;
+use bedplate_pipeline::{Answer, Ask, Deadlines, Failed};
+use bedplate_wire::bedrock::Family;
+use bedplate_wire::translate::Framing;
+
+use super::{Bedrock, exchange};
+use crate::interpret::{self, Speech};
+
+/// How the target of a call is asked, where that is another way than the caller's; `None` when bytes pass through.
+pub(super) fn of(ask: &Ask) -> Option<Speech> {
+    let form = ask.spoken.form?;
+    match (ask.spoken.dialect, ask.operation) {
+        (Dialect::Bedrock, Operation::InvokeModel | Operation::InvokeModelWithResponseStream) => {
+            (!is_of(form, &ask.model)).then(|| converse(ask.operation))
+        }
+        (Dialect::Bedrock, _) => None,
+        // Claude is asked in words that Anthropic's dialect has all of
+        (Dialect::Anthropic, operation) if Family::of(&ask.model) == Family::Anthropic => {
+            Some(match operation.streams() {
+                true => Speech {
+                    form: Form::Claude,
+                    framing: Framing::Chunks,
+                    operation: Operation::InvokeModelWithResponseStream,
+                },
+                false => {
+                    Speech { form: Form::Claude, framing: Framing::Chunks, operation: Operation::InvokeModel }
+                }
+            })
+        }
+        (Dialect::OpenAi | Dialect::Anthropic, operation) => Some(converse(operation)),
+    }
+}
+
+pub(super) async fn interpreted(
+    provider: Arc<Bedrock>,
+    ask: Ask,
+    speech: Speech,
+    deadlines: Deadlines,
+) -> Result<Answer, Failed> {
+    let (ask, back) = interpret::out(ask, speech, path(speech.operation))?;
+    back.bring(exchange::exchange(provider, ask, deadlines).await?)
+}
+
+fn converse(operation: Operation) -> Speech {
+    let operation = if operation.streams() { Operation::ConverseStream } else { Operation::Converse };
+    Speech { form: Form::Converse, framing: Framing::EventStream, operation }
+}
+
+/// The end says what is asked; the model is put in where the target's own name is written.
+fn path(operation: Operation) -> &'static str {
+    match operation {
+        Operation::ConverseStream => "/converse-stream",
+        Operation::InvokeModel => "/invoke",
+        Operation::InvokeModelWithResponseStream => "/invoke-with-response-stream",
+        _ => "/converse",
+    }
+}
+
+/// Whether a model reads bodies of a form.
+fn is_of(form: Form, model: &str) -> bool {
+    let forms: &[Form] = match Family::of(model) {
+        Family::Anthropic => &[Form::Claude],
+        Family::Nova => &[Form::Nova],
+        Family::TitanText => &[Form::TitanText],
+        Family::CohereCommand => &[Form::CohereCommand],
+        Family::Llama => &[Form::Llama],
+        Family::Mistral => &[Form::MistralText, Form::MistralChat],
+        Family::Ai21 => &[Form::Jamba],
+        Family::DeepSeek => &[Form::DeepSeekText, Form::Chat],
+        Family::OpenAi | Family::OpenAiForm => &[Form::Chat],
+        // who knows: as it came
+        _ => return true,
+    };
+    forms.contains(&form)
+}

@@ -1,0 +1,174 @@
+//! Asks a target in words of its own, and brings the answer back in the caller's.
+//!
+//! Where both speak alike nothing of this happens: bytes pass through. Else the request is written anew through the
+//! normal form (`wire::translate`), and so is the answer, a stream event by event as it comes.
+
+mod flow;
+
+use bedplate_core::call::{Dialect, Headers, Operation, Spoken};
+use bedplate_core::content::Content;
+use bedplate_core::conversation::{Dropped, Told};
+use bedplate_core::form::Form;
+use bedplate_core::record::AttemptTimings;
+use bedplate_core::refusal::{Code, Refusal};
+use bedplate_pipeline::{Answer, AnswerBody, Ask, Failed};
+use bedplate_wire::bedrock::view::{METADATA_HEADER, TIER_HEADER};
+use bedplate_wire::sigv4::BodyDigest;
+use bedplate_wire::translate::{self, Framing, Guardrail, Stream, Wanted};
+use bedplate_wire::{eventstream, sse};
+
+use flow::Interpreted;
+
+/// How a target wants to be asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Speech {
+    pub(crate) form: Form,
+    pub(crate) framing: Framing,
+    /// As the target knows it.
+    pub(crate) operation: Operation,
+}
+
+/// The way back: what an answer was asked in, and is to be given in.
+pub(crate) struct Back {
+    from: Speech,
+    to: (Form, Framing),
+    told: Told,
+    dropped: Vec<Dropped>,
+}
+
+/// The header that says what was left out.
+const DROPPED: &str = "x-bedplate-dropped";
+
+/// Writes a request anew. `path` is where the target is asked.
+///
+/// # Errors
+/// What is wrong with the request, or cannot be said to the target.
+pub(crate) fn out(ask: Ask, to: Speech, path: &str) -> Result<(Ask, Back), Failed> {
+    let Ask { spoken: Spoken { dialect, form, told }, .. } = &ask;
+    let framing = framing(*dialect, ask.operation);
+    let Some(form) = *form else {
+        return Err(failed(Refusal::of(Code::Bug).because("a body of no known form")));
+    };
+    let told = told.as_deref().cloned().unwrap_or_default();
+    let told = Told { upstream: ask.model.to_string(), ..told };
+    let metadata = metadata(&ask.headers);
+    let wanted = Wanted {
+        model: &ask.model,
+        stream: to.operation.streams(),
+        tier: ask.headers.text(TIER_HEADER),
+        metadata: &metadata,
+        guardrail: guardrail(&ask.headers),
+        betas: ask.headers.text("anthropic-beta").unwrap_or_default(),
+        refuses: ask.refuses,
+    };
+    let body = match ask.body.as_slice() {
+        [one] => one.clone(),
+        slices => slices.concat().into(),
+    };
+    let written = translate::request(form, to.form, &body, wanted).map_err(failed)?;
+    let digest = BodyDigest::of(&written.body);
+    let mut headers = Headers::with_capacity(4);
+    headers.push("content-type", "application/json");
+    headers.push("accept", if wanted.stream { accept(to.framing) } else { "application/json" });
+    for name in ["user-agent", "traceparent", "tracestate"] {
+        if let Some(value) = ask.headers.get(name) {
+            headers.push(name, value.clone());
+        }
+    }
+    let asked = Ask {
+        operation: to.operation,
+        path: path.to_owned(),
+        stands_in: true,
+        query: String::new(),
+        headers,
+        sha256: *digest.bytes(),
+        body: vec![written.body],
+        spoken: Spoken::default(),
+        ..ask
+    };
+    Ok((asked, Back { from: to, to: (form, framing), told, dropped: written.dropped }))
+}
+
+impl Back {
+    /// Brings an answer back. An error stays as it is: the door says it in its own words.
+    pub(crate) fn bring(self, mut answer: Answer) -> Result<Answer, Failed> {
+        let Self { from, to, told, dropped } = self;
+        if !dropped.is_empty() {
+            let names: Vec<&str> = dropped.iter().map(Dropped::name).filter(|name| is_plain(name)).collect();
+            answer.headers.push(DROPPED, names.join(", "));
+            answer.dropped = dropped;
+        }
+        if answer.status != 200 {
+            return Ok(answer);
+        }
+        let timings = answer.timings;
+        let sent = |refusal: Refusal| Failed { sent: true, timings, ..failed(refusal) };
+        answer.body = match answer.body {
+            AnswerBody::Whole(content, metered) => {
+                let body = translate::answer(from.form, to.0, content.expose(), &told).map_err(sent)?;
+                answer.headers.set("content-type", "application/json");
+                AnswerBody::Whole(Content::new(body), metered)
+            }
+            AnswerBody::Stream(flow) => {
+                let stream = Stream::new((from.form, from.framing), to, &told).map_err(sent)?;
+                answer.headers.set("content-type", accept(to.1));
+                AnswerBody::Stream(Box::new(Interpreted::new(flow, stream)))
+            }
+        };
+        Ok(answer)
+    }
+}
+
+/// How streams of a dialect are framed.
+fn framing(dialect: Dialect, operation: Operation) -> Framing {
+    match dialect {
+        Dialect::OpenAi | Dialect::Anthropic => Framing::Sse,
+        Dialect::Bedrock if operation == Operation::InvokeModelWithResponseStream => Framing::Chunks,
+        Dialect::Bedrock => Framing::EventStream,
+    }
+}
+
+fn accept(framing: Framing) -> &'static str {
+    match framing {
+        Framing::EventStream | Framing::Chunks => eventstream::CONTENT_TYPE,
+        Framing::Sse => sse::CONTENT_TYPE,
+    }
+}
+
+/// The pairs that a native body carries beside it.
+fn metadata(headers: &Headers) -> Vec<(String, String)> {
+    let text = headers.text(METADATA_HEADER);
+    let pairs =
+        text.and_then(|text| serde_json::from_str::<serde_json::Map<_, _>>(text).ok()).unwrap_or_default();
+    let text = |value: serde_json::Value| value.as_str().map(str::to_owned);
+    pairs.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect()
+}
+
+/// The guardrail that a native body asks for beside it.
+fn guardrail(headers: &Headers) -> Option<Guardrail<'_>> {
+    Some(Guardrail {
+        id: headers.text("x-amzn-bedrock-guardrailidentifier")?,
+        version: headers.text("x-amzn-bedrock-guardrailversion").unwrap_or("DRAFT"),
+        trace: headers.text("x-amzn-bedrock-trace"),
+    })
+}
+
+/// Whether a caller's own word may stand in a header.
+fn is_plain(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(plain)
+}
+
+/// Nothing was sent.
+fn failed(refusal: Refusal) -> Failed {
+    let Refusal { code, said, cause, .. } = refusal;
+    let timings = AttemptTimings::default();
+    Failed {
+        code,
+        said: Some(said),
+        cause: cause.unwrap_or_default(),
+        request_id: None,
+        sent: false,
+        timings,
+    }
+}
