@@ -43,13 +43,13 @@ class Seen:
     def sha256(self):
         return hashlib.sha256(self.body).hexdigest()
 
-    def signature_holds(self, access_key, secret_key, region="us-east-1", token=None):
+    def signature_holds(self, access_key, secret_key, region="us-east-1", token=None, service="bedrock"):
         """Signs the request anew with botocore's own signer and compares. Raises AssertionError."""
         scheme, rest = self.header("authorization").split(" ", 1)
         assert scheme == "AWS4-HMAC-SHA256"
         parts = dict(p.strip().split("=", 1) for p in rest.split(","))
-        key, date, in_region, service, end = parts["Credential"].split("/")
-        assert (key, in_region, service, end) == (access_key, region, "bedrock", "aws4_request")
+        key, date, in_region, for_service, end = parts["Credential"].split("/")
+        assert (key, in_region, for_service, end) == (access_key, region, service, "aws4_request")
         stamp = self.header("x-amz-date")
         assert stamp[:8] == date
         age = datetime.datetime.now(datetime.UTC) - datetime.datetime.strptime(
@@ -73,7 +73,7 @@ class Seen:
         again.context["timestamp"] = stamp
         # botocore takes the payload's hash from this header when it is there.
         again.headers["X-Amz-Content-SHA256"] = self.sha256
-        signer = SigV4Auth(Credentials(access_key, secret_key), "bedrock", region)
+        signer = SigV4Auth(Credentials(access_key, secret_key), service, region)
         canonical = _canonical(signer, again, signed)
         expected = signer.signature(signer.string_to_sign(again, canonical), again)
         assert parts["Signature"] == expected, f"bad signature over:\n{canonical}"

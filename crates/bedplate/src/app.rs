@@ -10,6 +10,7 @@ mod lanes;
 mod notices;
 mod prints;
 mod providers;
+mod quotas;
 mod reload;
 mod source;
 

@@ -65,6 +65,26 @@ impl fmt::Debug for Timestamp {
     }
 }
 
+/// Moments as people read them, in JSON: RFC 3339 in UTC.
+pub mod text {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use super::Timestamp;
+
+    /// # Errors
+    /// As the format has them.
+    pub fn serialize<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(at)
+    }
+
+    /// # Errors
+    /// When it is no such text.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+        let text = String::deserialize(from)?;
+        Timestamp::parse(&text).map_err(de::Error::custom)
+    }
+}
+
 /// A point on a clock that never goes back: nanoseconds since the clock began.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Tick(pub u64);

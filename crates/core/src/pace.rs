@@ -6,6 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::{Timestamp, text};
 use crate::rate::RateStands;
 
 /// Which calls go first when there is not room for all.
@@ -117,6 +118,9 @@ pub struct LimitStands {
     pub more_slots: u64,
     /// Requests and tokens a minute, of throttles.
     pub rates: RateStands,
+    /// Places whose limits come from AWS Service Quotas.
+    #[serde(default)]
+    pub quotas: Vec<QuotaStand>,
 }
 
 /// How a place stands where calls wait for room: a model at a provider, or a throttle's slots.
@@ -130,6 +134,9 @@ pub struct LaneStand {
     pub requests: Option<RateStand>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<RateStand>,
+    /// Where the numbers of its quota come from; `None` when no quota is kept of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// What was learned of the quota: the part of what is configured that AWS lets through; 1 when it is as configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learned: Option<f64>,
@@ -146,6 +153,52 @@ pub struct LaneStand {
     pub shed: [[u64; 4]; 3],
     /// Answers that say that AWS had no room, since the start.
     pub throttled: u64,
+}
+
+/// Where the numbers of a quota come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "from")]
+pub enum Origin {
+    /// What is configured.
+    Config,
+    /// What AWS Service Quotas said then.
+    ServiceQuotas {
+        #[serde(with = "text")]
+        at: Timestamp,
+    },
+    /// Requests or tokens are configured, and the other is what AWS Service Quotas said then.
+    Both {
+        #[serde(with = "text")]
+        at: Timestamp,
+    },
+    /// AWS Service Quotas has not answered yet.
+    Awaited,
+    /// AWS Service Quotas had none then that is surely of this model.
+    NotFound {
+        #[serde(with = "text")]
+        at: Timestamp,
+    },
+}
+
+/// How a place stands with AWS Service Quotas.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct QuotaStand {
+    /// As lanes have it.
+    pub place: Arc<str>,
+    #[serde(flatten)]
+    pub answered: Option<Answered>,
+    /// Why the last question was not answered, when it was not: what was said before stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<Arc<str>>,
+}
+
+/// The last answer of AWS Service Quotas.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Answered {
+    #[serde(with = "text")]
+    pub at: Timestamp,
+    /// How many quotas of models it named.
+    pub named: u32,
 }
 
 /// How a count over a minute stands.

@@ -43,7 +43,7 @@ pub use model::{
     AliasTimeouts, HedgeConfig, MaxTokens, Means, ModelConfig, ModelProblem, ModelRuleConfig, RetryConfig,
     RungConfig, Share, Stale, Sticking, TargetConfig,
 };
-pub use pace::{LimitConfig, Pace, PaceConfig, QuotaConfig, QuotaSource};
+pub use pace::{Allowed, AwsQuota, LimitConfig, Pace, PaceConfig, QuotaConfig, QuotaSource};
 pub use pipeline::{Drain, Pipeline, Refused};
 pub use provider::{
     Answer, AnswerBody, Ask, Billed, Broke, Failed, Flow, Heard, Lead, Leading, Metered, Piece, Provider,

@@ -10,6 +10,7 @@
 //! calls at a time it can bear (`slots.rs`), and who waits (`queue.rs`). A [`Room`](lane::Room) is room for
 //! one request; it is held until the answer ended. Nothing that waits holds room, so nobody waits for somebody who waits.
 
+mod allowed;
 mod config;
 mod lane;
 mod lanes;
@@ -18,6 +19,7 @@ mod queue;
 mod quota;
 mod shared;
 mod slots;
+mod told;
 mod wait;
 
 use std::sync::Arc;
@@ -29,6 +31,7 @@ use bedplate_core::clock::Clock;
 use bedplate_core::pace::{Class, LaneStand};
 use parking_lot::Mutex;
 
+pub use allowed::{Allowed, AwsQuota};
 pub use config::{LimitConfig, PaceConfig, QuotaConfig, QuotaSource};
 pub(crate) use lane::{Lane, Room};
 pub(crate) use lanes::Lanes;
@@ -41,6 +44,7 @@ pub struct Pace {
     lanes: ArcSwap<lanes::All>,
     shared: shared::Shared,
     in_force: Mutex<lanes::InForce>,
+    told: told::Tellings,
     clock: Arc<dyn Clock>,
     number: AtomicU64,
 }
@@ -70,6 +74,7 @@ impl Pace {
             lanes: ArcSwap::default(),
             shared: shared::Shared::default(),
             in_force: Mutex::default(),
+            told: told::Tellings::default(),
             clock,
             number: AtomicU64::new(0),
         })

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bedplate_core::setting::SecretRef;
-use bedplate_pipeline::QuotaConfig;
+use bedplate_pipeline::{QuotaConfig, QuotaSource};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +85,30 @@ impl Config {
         }
     }
 
+    /// Whether its limits are those of AWS Service Quotas.
+    pub fn asks_quotas(&self) -> bool {
+        self.quota.as_ref().is_some_and(|quota| quota.from == QuotaSource::ServiceQuotas)
+    }
+
+    /// Why AWS Service Quotas cannot be asked for its limits, when they are to come from there.
+    pub fn quota_problem(&self) -> Option<&'static str> {
+        if !self.asks_quotas() {
+            None
+        } else if !crate::quotas::BUILT {
+            Some(
+                "this bedplate was built without Service Quotas: build it with `--features service-quotas`, or write the limits here (`from = \"config\"`)",
+            )
+        } else if self.kind == Kind::Sim {
+            Some("the simulator has no Service Quotas: write the limits here (`from = \"config\"`)")
+        } else if self.bearer.is_some() {
+            Some(
+                "Service Quotas does not take the Bedrock key in `bearer`: sign with AWS credentials, or write the limits here (`from = \"config\"`)",
+            )
+        } else {
+            None
+        }
+    }
+
     /// The files that this section names.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let secrets = self.bearer.iter().chain(&self.proxy_login);
@@ -116,6 +140,9 @@ pub struct Endpoints {
     /// Instead of `https://bedrock.REGION.amazonaws.com`.
     #[serde(default)]
     pub control: Option<String>,
+    /// Instead of `https://servicequotas.REGION.amazonaws.com`.
+    #[serde(default)]
+    pub service_quotas: Option<String>,
 }
 
 fn us_east_1() -> String {
@@ -128,4 +155,27 @@ fn yes() -> bool {
 
 fn connections() -> usize {
     1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotas_are_asked_for_where_that_can_be() {
+        let read = |text: &str| -> Config { toml::from_str(&format!("name = 'a'\n{text}")).unwrap() };
+        let from =
+            |text: &str| read(&format!("{text}\nquota = {{ from = 'service-quotas' }}")).quota_problem();
+        assert_eq!(read("kind = 'bedrock'").quota_problem(), None);
+        assert_eq!(read("kind = 'sim'\nquota = { from = 'config', rpm = 1 }").quota_problem(), None);
+        let built = cfg!(feature = "service-quotas");
+        assert_eq!(from("kind = 'bedrock'").is_none(), built);
+        let said = |text| from(text).unwrap();
+        assert!(said("kind = 'sim'").contains(if built { "simulator" } else { "--features service-quotas" }));
+        assert!(said("kind = 'bedrock'\nbearer = { env = 'K' }").contains(if built {
+            "bearer"
+        } else {
+            "built"
+        }));
+    }
 }

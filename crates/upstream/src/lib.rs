@@ -10,12 +10,14 @@
 //! | `connect` | TCP, proxy and TLS, within a deadline |
 //! | `tenancy` | roles, sessions and inference profiles of tenants, as configured |
 //! | `pool` | kept HTTP/1.1 connections, per thread |
+//! | `quotas` | AWS Service Quotas, asked what an account may do |
 
 mod bedrock;
 mod config;
 mod connect;
 mod interpret;
 mod pool;
+mod quotas;
 mod roots;
 mod tenancy;
 
@@ -24,5 +26,6 @@ pub use bedrock::sessions::{SessionCounts, Sessions};
 pub use bedrock::{Bedrock, Logging, Probe, Trial};
 pub use config::{Config, Endpoints, Kind};
 pub use connect::{Connector, Proxy};
+pub use quotas::Quotas;
 pub use roots::{RootsError, roots};
 pub use tenancy::{SessionsConfig, TenantConfig};

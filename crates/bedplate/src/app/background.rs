@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 
 use super::budgets::{InForce, Watch};
 use super::contact::Contact;
+use super::quotas::Asked;
 use super::reload::Reload;
 
 pub(super) struct Parts {
@@ -95,6 +96,16 @@ impl Background {
                 }
             })
         };
+        let quotas = {
+            let (reload, clock) = (Arc::clone(&reload), Arc::clone(&clock));
+            runtime.spawn(async move {
+                let mut asked = Asked::new(reload.pace(), clock);
+                loop {
+                    asked.round(&reload.quotas()).await;
+                    tokio::time::sleep(HEALTH).await;
+                }
+            })
+        };
         let sweep = runtime.spawn(async move {
             loop {
                 tokio::time::sleep(SWEEP).await;
@@ -152,9 +163,12 @@ impl Background {
             }
         });
         Self(
-            [keys, files, sharing, sweep, health, tending, retention, forgotten, watching, made, slices]
-                .map(|task| task.abort_handle())
-                .into(),
+            [
+                keys, files, sharing, quotas, sweep, health, tending, retention, forgotten, watching, made,
+                slices,
+            ]
+            .map(|task| task.abort_handle())
+            .into(),
         )
     }
 

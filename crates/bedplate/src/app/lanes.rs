@@ -22,7 +22,7 @@ pub(super) fn limits(
         Box::pin(async move {
             let rates = snapshot.pipeline.throttles.stands(MOST).await;
             let (lanes, more_slots) = pace.bounds(MOST);
-            LimitStands { lanes, more_slots, rates }
+            LimitStands { lanes, more_slots, rates, quotas: pace.quotas() }
         })
     })
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use bedplate_core::clock::Clock;
 use bedplate_core::secret::Secret;
-use bedplate_pipeline::Provider;
+use bedplate_pipeline::{Pace, Provider};
 use bedplate_sim::Sim;
 use bedplate_upstream::{
-    Bedrock, Config, Credentials, CredentialsState, Kind, SessionCounts, Sessions, SessionsConfig,
+    Bedrock, Config, Credentials, CredentialsState, Kind, Quotas, SessionCounts, Sessions, SessionsConfig,
 };
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
@@ -39,6 +39,8 @@ pub(super) struct Built {
     chain: Option<Chain>,
     /// Who signs for tenants, if anybody does.
     sessions: Option<Arc<Sessions>>,
+    /// Who asks AWS for its limits, if they come from there.
+    quotas: Option<Arc<Quotas>>,
     describes: String,
 }
 
@@ -170,8 +172,9 @@ impl Providers {
             (Kind::Bedrock, Some(url)) => url.clone(),
             (Kind::Bedrock, None) => format!("Amazon Bedrock in {}", config.region),
         };
+        let quotas = Quotas::of(&config, &credentials, &self.clock);
         let provider = config.build(&self.clock, credentials.clone(), sessions.clone())?;
-        Ok(Built { section, files, provider, credentials, chain, sessions, describes })
+        Ok(Built { section, files, provider, credentials, chain, sessions, quotas, describes })
     }
 
     async fn simulator(&self, settings: &Settings) -> Result<(SocketAddr, Credentials), String> {
@@ -202,6 +205,18 @@ impl Providers {
     pub(super) fn sessions(&self) -> Vec<(String, SessionCounts)> {
         let of = |b: &Built| Some((b.name().to_owned(), b.sessions.as_ref()?.counts()));
         self.built.lock().iter().filter_map(of).collect()
+    }
+
+    /// Who asks AWS for limits, by the place where they count.
+    pub(super) fn quotas(&self) -> Vec<(Arc<str>, Arc<Quotas>)> {
+        let of = |b: &Built| Some((Pace::place(b.provider.facts()), Arc::clone(b.quotas.as_ref()?)));
+        let mut all: Vec<(Arc<str>, Arc<Quotas>)> = Vec::new();
+        for (place, quotas) in self.built.lock().iter().filter_map(of) {
+            if all.iter().all(|(other, _)| *other != place) {
+                all.push((place, quotas));
+            }
+        }
+        all
     }
 
     pub(super) fn sweep(&self) {

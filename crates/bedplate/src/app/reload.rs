@@ -24,7 +24,7 @@ use bedplate_pipeline::{
 };
 use bedplate_store::Journal;
 use bedplate_telemetry::metrics::{BreakerReading, HedgeReading};
-use bedplate_upstream::CredentialsState;
+use bedplate_upstream::{CredentialsState, Quotas};
 use tokio::sync::Mutex;
 
 use self::status::Status;
@@ -133,6 +133,7 @@ impl Reload {
         };
         let compiled = reload.compile(&settings, &prints, true).await?;
         reload.pace.configure(&settings.pace);
+        compiled.snapshot.pipeline.routes.put_in_force();
         reload.providers.take(compiled.providers);
         reload.budgets.configure(compiled.budgets);
         Ok((reload, compiled.snapshot))
@@ -302,6 +303,11 @@ impl Reload {
     pub(super) fn hedges(&self) -> Vec<HedgeReading> {
         let reading = |Hedged { alias, won, calls }| HedgeReading { alias, won, calls };
         self.health.hedged().into_iter().map(reading).collect()
+    }
+
+    /// Who asks AWS for limits, by the place where they count.
+    pub(super) fn quotas(&self) -> Vec<(Arc<str>, Arc<Quotas>)> {
+        self.providers.quotas()
     }
 
     pub(super) fn upstream(&self) -> String {

@@ -6,7 +6,7 @@ mod rates;
 use std::process::ExitCode;
 
 use bedplate_core::money::grouped;
-use bedplate_core::pace::{Class, LaneStand, LimitStands, RateStand, Shed};
+use bedplate_core::pace::{Answered, Class, LaneStand, LimitStands, Origin, QuotaStand, RateStand, Shed};
 
 use super::admin::Admin;
 use super::runtime;
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &ProjectArgs) -> Result<ExitCode, Failure> {
 }
 
 fn print(limits: &LimitStands) -> Result<(), Failure> {
-    let LimitStands { lanes, more_slots, rates } = limits;
+    let LimitStands { lanes, more_slots, rates, quotas } = limits;
     if lanes.is_empty() && rates.counts.is_empty() {
         say(
             "nothing bounds calls, or none came yet: `quota` of a provider, `[[model]]` and `[[throttle]]` do",
@@ -42,6 +42,9 @@ fn print(limits: &LimitStands) -> Result<(), Failure> {
         say(rates::page(rates))?;
     }
     rates::notes(rates).into_iter().for_each(note);
+    for stand in quotas {
+        say(told(stand))?;
+    }
     Ok(())
 }
 
@@ -50,6 +53,7 @@ fn page(lanes: &[LaneStand]) -> String {
         "where",
         "requests/min",
         "tokens/min",
+        "from",
         "learned",
         "under way",
         "waiting",
@@ -63,6 +67,7 @@ fn page(lanes: &[LaneStand]) -> String {
             format!("{} {}", lane.place, lane.name),
             rate(lane.requests),
             rate(lane.tokens),
+            lane.origin.map_or_else(String::new, from),
             lane.learned.map_or_else(String::new, |part| format!("{:.0} %", part * 100.0)),
             match lane.slots {
                 Some(slots) => format!("{} of {slots}", lane.under_way),
@@ -75,6 +80,31 @@ fn page(lanes: &[LaneStand]) -> String {
         ]);
     }
     table.to_string()
+}
+
+fn from(origin: Origin) -> String {
+    match origin {
+        Origin::Config => "config".into(),
+        Origin::ServiceQuotas { at } => format!("service quotas at {at}"),
+        Origin::Both { at } => format!("config, service quotas at {at}"),
+        Origin::Awaited => "service quotas: no answer yet".into(),
+        Origin::NotFound { at } => format!("service quotas at {at}: none found"),
+    }
+}
+
+/// `Service Quotas of 111122223333/us-east-1: 214 quotas of models at …`
+fn told(stand: &QuotaStand) -> String {
+    let QuotaStand { place, answered, failing } = stand;
+    let said = match answered {
+        Some(Answered { at, named }) => {
+            format!("Service Quotas of {place}: {named} quotas of models at {at}")
+        }
+        None => format!("Service Quotas of {place}: no answer yet"),
+    };
+    match failing {
+        Some(why) => format!("{said}; the last question failed: {why}"),
+        None => said,
+    }
 }
 
 fn rate(stand: Option<RateStand>) -> String {

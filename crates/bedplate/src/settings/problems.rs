@@ -143,6 +143,9 @@ impl Settings {
                     format!("`[[provider]] quota` of `{name}`: {said}"),
                 );
             }
+            if let Some(said) = provider.quota_problem() {
+                found.add(&[&key("quota.from")], format!("`[[provider]] quota` of `{name}`: {said}"));
+            }
             if provider.proxy.as_ref().is_some_and(|url| url.contains('@')) {
                 let said = format!(
                     "`[[provider]] proxy` of `{name}`: a login has no place in this file; set `proxy_login = {{ env = \"PROXY_LOGIN\" }}`"

@@ -85,6 +85,8 @@ fn yes() -> bool {
 pub enum QuotaSource {
     /// What is written here.
     Config,
+    /// What AWS Service Quotas says of each model, asked for every hour. What is written here stands over it.
+    ServiceQuotas,
 }
 
 /// `[[provider.quota.model]]`: limits of one model or inference profile. What is not said is that of all.

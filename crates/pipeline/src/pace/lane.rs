@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bedplate_core::clock::Tick;
-use bedplate_core::pace::{Class, Lacks, LaneStand, Shed};
+use bedplate_core::pace::{Class, Lacks, LaneStand, Origin, Shed};
 use bedplate_core::usage::Usage;
 use parking_lot::Mutex;
 
@@ -23,6 +23,8 @@ pub(crate) struct LaneTerms {
     pub(crate) slots: Option<u32>,
     /// Whether it is learned how many calls at a time it can bear.
     pub(crate) adaptive: bool,
+    /// Where the numbers of its quota come from, for people.
+    pub(crate) origin: Option<Origin>,
 }
 
 /// Shared by all calls of the process.
@@ -35,6 +37,7 @@ pub(crate) struct Lane {
 
 struct State {
     quota: Option<Quota>,
+    origin: Option<Origin>,
     slots: Slots,
     queue: Queue,
     passed: [u64; 3],
@@ -63,6 +66,7 @@ impl Lane {
     ) -> Arc<Self> {
         let state = State {
             quota: terms.quota.map(|terms| Quota::new(terms, now)),
+            origin: terms.origin,
             slots: Slots::new(terms.slots, terms.adaptive),
             queue: Queue::default(),
             passed: [0; 3],
@@ -84,11 +88,17 @@ impl Lane {
     pub(super) fn set(&self, terms: LaneTerms, now: Tick) {
         let mut state = self.state.lock();
         state.slots.set(terms.slots, terms.adaptive);
+        state.origin = terms.origin;
         match (&mut state.quota, terms.quota) {
             (Some(quota), Some(terms)) => quota.set(terms),
             (quota, terms) => *quota = terms.map(|terms| Quota::new(terms, now)),
         }
         state.queue.wake();
+    }
+
+    /// The model or profile; of slots whose they are.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Room for a request of so many tokens, unless somebody's turn comes before.
@@ -168,6 +178,7 @@ impl Lane {
             name: Arc::clone(&self.name),
             requests,
             tokens,
+            origin: state.origin,
             learned: state.quota.as_ref().and_then(Quota::learned),
             under_way: state.slots.used(),
             slots: state.slots.bound(share, 0.0),

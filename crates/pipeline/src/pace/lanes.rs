@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bedplate_core::pace::Origin;
 use bedplate_cost::named;
 use foldhash::fast::FixedState;
 
 use super::Pace;
-use super::config::{LimitConfig, QuotaConfig};
+use super::config::{LimitConfig, QuotaConfig, QuotaSource};
 use super::lane::{Lane, LaneTerms};
 use super::quota::QuotaTerms;
+use super::told::{self, Told};
 use crate::provider::ProviderFacts;
 
 /// Whose quota it is, and of which model.
@@ -42,23 +44,18 @@ pub(super) type InForce = HashMap<Arc<str>, Said, FixedState>;
 
 impl Lanes {
     pub(crate) fn new(pace: &Arc<Pace>, facts: &ProviderFacts, adaptive: bool) -> Self {
-        let place = match &*facts.account {
-            "" => Arc::clone(&facts.name),
-            account => format!("{account}/{}", facts.region).into(),
-        };
-        Self { pace: Arc::clone(pace), place, said: Said { quota: facts.quota.clone(), adaptive } }
+        Self {
+            pace: Arc::clone(pace),
+            place: place(facts),
+            said: Said { quota: facts.quota.clone(), adaptive },
+        }
     }
 
     /// Lanes that are there already go by this configuration from now on, and so do those that calls of an earlier one
     /// come to first.
     pub(crate) fn put_in_force(&self) {
-        let now = self.pace.clock.tick();
         self.pace.in_force.lock().insert(Arc::clone(&self.place), self.said.clone());
-        for ((place, model), lane) in self.pace.lanes.load().iter() {
-            if *place == self.place {
-                lane.set(self.said.terms(model), now);
-            }
-        }
+        self.pace.renew(&self.place, &self.said);
     }
 
     /// The lane of a model or profile, if anything bounds it; `listed` when a target of an alias names it.
@@ -76,15 +73,27 @@ impl Lanes {
             return Some(Arc::clone(lane));
         }
         let in_force = self.pace.in_force.lock().get(&self.place).cloned();
-        let terms = in_force.as_ref().unwrap_or(&self.said).terms(&key.1);
-        let bounded = terms.adaptive || terms.slots.is_some() || terms.quota.is_some();
-        bounded.then(|| self.pace.lane(key, terms)).flatten()
+        let said = in_force.as_ref().unwrap_or(&self.said);
+        let told = self.pace.told.of(&self.place);
+        let terms = said.terms(&key.1, told.as_deref());
+        // a quota that is still to be told has a lane, too: it is to be seen that there is none
+        let bounded =
+            terms.adaptive || terms.slots.is_some() || terms.quota.is_some() || terms.origin.is_some();
+        let lane = bounded.then(|| self.pace.lane(key, terms)).flatten()?;
+        // what was told meanwhile has not found this lane
+        let now_told = self.pace.told.of(&self.place);
+        if now_told.as_ref().map(Arc::as_ptr) != told.as_ref().map(Arc::as_ptr) {
+            lane.set(said.terms(lane.name(), now_told.as_deref()), self.pace.clock.tick());
+        }
+        Some(lane)
     }
 }
 
 impl Said {
-    fn terms(&self, model: &str) -> LaneTerms {
-        let limit = self.quota.as_ref().map_or_else(LimitConfig::default, |quota| quota.of(model));
+    fn terms(&self, model: &str, told: Option<&Told>) -> LaneTerms {
+        let mut limit = self.quota.as_ref().map_or_else(LimitConfig::default, |quota| quota.of(model));
+        let asks = self.quota.as_ref().is_some_and(|quota| quota.from == QuotaSource::ServiceQuotas);
+        let origin = if asks { Some(told::fill(&mut limit, model, told)) } else { None };
         let limits = limit.rpm.is_some() || limit.tpm.is_some();
         LaneTerms {
             quota: limits.then(|| QuotaTerms {
@@ -95,11 +104,39 @@ impl Said {
             }),
             slots: limit.concurrency,
             adaptive: self.adaptive,
+            origin: origin.or(limits.then_some(Origin::Config)),
         }
     }
 }
 
+/// Where the quotas of a provider count.
+pub(super) fn place(facts: &ProviderFacts) -> Arc<str> {
+    match &*facts.account {
+        "" => Arc::clone(&facts.name),
+        account => format!("{account}/{}", facts.region).into(),
+    }
+}
+
 impl Pace {
+    /// The lanes of a place go by what is said and told of it now.
+    fn renew(&self, place: &Arc<str>, said: &Said) {
+        let now = self.clock.tick();
+        let told = self.told.of(place);
+        for ((of, model), lane) in self.lanes.load().iter() {
+            if of == place {
+                lane.set(said.terms(model, told.as_deref()), now);
+            }
+        }
+    }
+
+    /// The same, after something else was told.
+    pub(super) fn take_told(&self, place: &Arc<str>) {
+        let said = self.in_force.lock().get(place).cloned();
+        if let Some(said) = said {
+            self.renew(place, &said);
+        }
+    }
+
     fn lane(&self, key: Key, terms: LaneTerms) -> Option<Arc<Lane>> {
         let now = self.clock.tick();
         let (place, name) = key.clone();

@@ -29,7 +29,7 @@ impl Pace {
     /// The slots of a throttle that are counted for `of`: as many calls at a time as `slots`.
     pub(crate) fn slots(&self, throttle: &Arc<str>, of: &Arc<str>, slots: u32) -> Arc<Lane> {
         let now = self.clock.tick();
-        let terms = LaneTerms { quota: None, slots: Some(slots), adaptive: false };
+        let terms = LaneTerms { quota: None, slots: Some(slots), adaptive: false, origin: None };
         let name = (Arc::clone(throttle), Arc::clone(of));
         let mut shard = self.shared.shard(&name).lock();
         if let Some(lane) = shard.get(&name) {

@@ -137,7 +137,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_may_not_be_asked_somewhere_stands_in_nobodys_way_there() {
         let pace = Pace::new(Arc::new(ManualClock::at("2026-11-22T12:00:00Z")));
-        let terms = LaneTerms { quota: None, slots: Some(1), adaptive: false };
+        let terms = LaneTerms { quota: None, slots: Some(1), adaptive: false, origin: None };
         let lane = |name: &str| Lane::new("p".into(), name.into(), terms, Arc::clone(&pace.common), Tick(0));
         let lanes = [lane("full"), lane("ill")];
         let _taken = lanes[0].take_now(WANT, Tick(0)).unwrap();

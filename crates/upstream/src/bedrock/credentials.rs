@@ -4,6 +4,7 @@
 //! ready path and off the calls: a call takes what is there, and waits only when nothing came yet or
 //! what came has expired. A pair is used until it expires, however renewal fares, and never after.
 
+pub(crate) mod provided;
 pub(super) mod renewal;
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! What doctor looks at, in the order a call meets it.
 
 mod cache;
+mod quotas;
 mod tenants;
 
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub(super) async fn all(project: &Project, settings: &Settings, runtime: &Handle
         )),
     }
     for config in &settings.provider {
-        found.extend(provider(config, runtime).await);
+        found.extend(provider(config, settings, runtime).await);
     }
     found
 }
@@ -97,7 +98,7 @@ async fn keys(offline: &Offline) -> Finding {
 /// How long the credential chain may take.
 const CHAIN: Duration = Duration::from_secs(10);
 
-async fn provider(config: &Config, runtime: &Handle) -> Vec<Finding> {
+async fn provider(config: &Config, settings: &Settings, runtime: &Handle) -> Vec<Finding> {
     let name = |what: &str| format!("{} {what}", config.name);
     if config.kind == Kind::Sim {
         return vec![Finding::good(name("upstream"), "the built-in simulator: nothing is spent")];
@@ -125,6 +126,7 @@ async fn provider(config: &Config, runtime: &Handle) -> Vec<Finding> {
             "Outside AWS set AWS_EC2_METADATA_DISABLED=true, and give keys or a profile.",
         )),
     }
+    found.extend(quotas::quotas(&config, settings, &credentials, &clock).await);
     let sessions = Sessions::of(&config, &credentials, &clock, runtime);
     let built = sessions.and_then(|sessions| config.build(&clock, credentials, sessions));
     match built {

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::Credentials as Found;
 use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::{self, ProvideCredentials, future};
 use aws_sdk_sts::Client;
 use aws_sdk_sts::config::IdentityCache;
 use aws_sdk_sts::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
@@ -19,6 +18,7 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::Counts;
 use crate::bedrock::credentials::Credentials;
+use crate::bedrock::credentials::provided::Provided;
 use crate::bedrock::credentials::renewal::Source;
 use crate::config::Config;
 
@@ -64,7 +64,7 @@ impl Source for Assumed {
 
 /// AWS STS in the provider's region, or where `AWS_ENDPOINT_URL_STS` says.
 pub(super) struct Sts {
-    base: Base,
+    base: Provided,
     profile: Option<String>,
     region: String,
     client: OnceCell<Client>,
@@ -73,7 +73,7 @@ pub(super) struct Sts {
 
 impl Sts {
     pub(super) fn new(config: &Config, base: Credentials, clock: Arc<dyn Clock>) -> Self {
-        let base = Base { credentials: base, clock };
+        let base = Provided { credentials: base, clock };
         let (profile, region) = (config.profile.clone(), config.region.clone());
         Self { base, profile, region, client: OnceCell::new(), turns: Semaphore::new(AT_ONCE) }
     }
@@ -139,39 +139,5 @@ fn said<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static, R: 
         (Some(code), Some(message)) => format!("AssumeRole answered {code}: {message}"),
         (Some(code), None) => format!("AssumeRole answered {code}"),
         (None, _) => format!("AssumeRole: {}", DisplayErrorContext(e)),
-    }
-}
-
-/// Those who assume: our own credentials, as the SDK asks for them.
-#[derive(Clone)]
-struct Base {
-    credentials: Credentials,
-    clock: Arc<dyn Clock>,
-}
-
-impl std::fmt::Debug for Base {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Base")
-    }
-}
-
-impl ProvideCredentials for Base {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(self.get())
-    }
-}
-
-impl Base {
-    async fn get(&self) -> provider::Result {
-        let pair = self.credentials.get(self.clock.now()).await.map_err(CredentialsError::not_loaded)?;
-        let token = pair.session_token.as_ref().map(|token| token.expose().to_owned());
-        let expires = pair
-            .expires_at
-            .and_then(|at| UNIX_EPOCH.checked_add(Duration::from_micros(u64::try_from(at.0).ok()?)));
-        let (id, secret) = (pair.access_key_id.clone(), pair.secret_access_key.expose().to_owned());
-        Ok(Found::new(id, secret, token, expires, "bedplate"))
     }
 }
