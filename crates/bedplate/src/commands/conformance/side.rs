@@ -4,9 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bedplate_core::call::Headers;
+use bedplate_core::call::{Headers, Spoken};
 use bedplate_core::clock::Clock;
 use bedplate_core::secret::Secret;
+use bedplate_core::view::Refuses;
 use bedplate_pipeline::{Ask, Deadlines, Failed, Metered, Provider, Timeouts};
 use bedplate_sim::{LatencyMode, ModelSetting, Sim};
 use bedplate_upstream::{Bedrock, Config, Credentials, Kind};
@@ -105,6 +106,8 @@ fn request(check: &Check, throttle: bool) -> Ask {
         sha256: *BodyDigest::of(signed).bytes(),
         target: check.model.as_str().into(),
         model: check.model.as_str().into(),
+        spoken: Spoken::default(),
+        refuses: Refuses::default(),
         sent: Arc::default(),
     }
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bedplate_core::call::{Headers, Operation};
+use bedplate_core::call::{Headers, Operation, Spoken};
 use bedplate_core::clock::{Clock, Tick};
 use bedplate_core::pace::Class;
 use bedplate_core::usage::Usage;
+use bedplate_core::view::Refuses;
 use bedplate_pipeline::{Answer, AnswerBody, Ask, Deadlines, Flow, Provider, Timeouts};
 use bedplate_upstream::Bedrock;
 use bedplate_wire::sigv4::BodyDigest;
@@ -129,6 +130,8 @@ fn ask(model: &str, question: Question) -> Ask {
         body: vec![body.into()],
         target: model.into(),
         model: model.into(),
+        spoken: Spoken::default(),
+        refuses: Refuses::default(),
         sent: Arc::default(),
     }
 }
