@@ -169,7 +169,16 @@ def test_what_nears_its_end_is_said(start, tmp_path):
     (first, second) = [line for line in warned if line.startswith("warning: ")]
     assert f"targets.0: a/{LITE}: LEGACY, ends in " in first and f"tested in its place is a/{PRO}" in first
     assert f"rule.0.targets.0: b/{MICRO}: ends in " in second and "replacement" in second
-    assert len(gateway.cli_json("check")["warnings"]) == 2
+    lines = config.read_text().splitlines()
+    for said, what in ((first, f'{{ target = "a/{LITE}"'), (second, f'"b/{MICRO}"')):
+        path, line, column = said.removeprefix("warning: ").split(":")[:3]
+        assert path == str(config) and lines[int(line) - 1][int(column) - 1:].startswith(what), said
+    assert [f"warning: {said}" for said in gateway.cli_json("check")["warnings"]] == [first, second]
+
+    (explained,) = gateway.cli_json("model", "list")
+    assert explained["targets"][0]["life"] == {"legacy": True, "days": left("a", LITE), "replacement": f"a/{PRO}"}
+    for shown in (gateway.cli("model", "list").stdout, gateway.cli("model", "explain", "triage").stdout):
+        assert f"LEGACY, ends in {left('a', LITE):.0f} days" in shown and f"tested in its place is a/{PRO}" in shown
 
     (said,) = [edit for edit in record(gateway, converse(gateway))["call"]["edits"] if edit.startswith("model ")]
     assert said.startswith(f"model {LITE}: LEGACY, ends in ") and said.endswith(f"tested in its place is a/{PRO}")

@@ -297,6 +297,14 @@ def test_a_stored_budget_that_cannot_be_read_makes_the_gateway_not_ready(start):
     for word in ("`newer`", "per_minute", "version of bedplate", "bedplate budget remove"):
         assert word in said()["reason"], said()
     assert gateway.log().count("cannot be read, and is not in force") == 1
+    for command in (["budget", "list"], ["budget", "status"]):
+        told = gateway.cli(*command)
+        assert "newer cannot be read, and is not in force: " in told.stderr and "per_minute" in told.stderr
+        assert "per_minute" in gateway.cli_json(*command)["unreadable"]
+    assert "unreadable" in gateway.cli("budget", "list").stdout
+    assert "cannot be read" in gateway.cli("budget", "status", "newer", ok=1).stderr
+    (unread,) = admin(gateway, "GET", "budgets")[1]["unreadable"]
+    assert unread["name"] == "newer"
     gateway.stop()
     gateway.start()
     assert parts(gateway)[0] == 503 and "`newer`" in said()["reason"], "also after a start"

@@ -228,7 +228,10 @@ impl App {
             cache: CacheDesk { cache: Arc::new(cache), tally },
             models: {
                 let (gateway, clock) = (Arc::clone(&gateway), Arc::clone(&clock));
-                Arc::new(move || gateway.snapshot.load().pipeline.routes.stands(clock.tick()))
+                Arc::new(move || {
+                    let snapshot = gateway.snapshot.load();
+                    snapshot.pipeline.routes.stands(&snapshot.books.prices, clock.tick(), clock.now())
+                })
             },
             limits: lanes::limits(&gateway, &reload.pace()),
             clock,

@@ -132,6 +132,24 @@ impl Settings {
         Ok(settings)
     }
 
+    /// What is said of keys such as `model.0.targets.1`, each with its place in the project's file.
+    ///
+    /// # Errors
+    /// When the file cannot be read any more.
+    pub(crate) fn placed(project: &Project, said: Vec<(String, String)>) -> Result<Vec<String>, Failure> {
+        if said.is_empty() {
+            return Ok(Vec::new());
+        }
+        let path = project.config();
+        let text = std::fs::read_to_string(&path)
+            .map_err(|e| Failure::usage(format!("`{}` cannot be read: {e}", path.display())))?;
+        let mut document = Document::parse(&text);
+        for (key, said) in said {
+            document.note(&[key.split('.').collect()], said);
+        }
+        Ok(document.problems().iter().map(|said| format!("{}:{said}", path.display())).collect())
+    }
+
     /// The files that the project's file names, as far as it can be read: also when it is bad, so that one
     /// of them that is corrected or comes late is noticed.
     pub(crate) fn named_files(project: &Project) -> Vec<Named> {

@@ -20,7 +20,7 @@ pub use blocked::Explained;
 pub use history::{History, Past};
 pub use stands::{Standing, stands};
 pub use unknown::{Reconciled, UnknownSlice, Which};
-pub use view::{AccountView, Amounts, BudgetView, Source, Status};
+pub use view::{AccountView, Amounts, BudgetView, Source, Status, Unreadable};
 
 /// What works on budgets.
 pub struct Treasurer {
@@ -48,6 +48,8 @@ pub enum BudgetError {
     Bad(#[from] Bad),
     #[error("there is no budget `{0}`: `bedplate budget list` shows them")]
     NotFound(String),
+    #[error("the budget `{0}` cannot be read, and is not in force: {1}")]
+    Unreadable(String, String),
     #[error("the budget `{0}` stands in the configuration: take it out of bedplate.toml")]
     Configured(String),
     #[error("there is a budget `{0}` already: remove it first, what was spent stays")]
@@ -117,6 +119,27 @@ impl Treasurer {
         Ok(self.standing().await?.values().map(BudgetView::of).collect())
     }
 
+    /// Those that were made at run time, stand, and are not in force because they cannot be read. One of the
+    /// configuration stands over one of its name.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn unreadable(&self) -> Result<Vec<Unreadable>, BudgetError> {
+        let configured = (self.configured)();
+        let stored = self.stored().await?.into_iter().filter(|stored| {
+            let id = &stored.id;
+            stored.removed_at.is_none() && !configured.iter().any(|config| *config.name == *id.0)
+        });
+        let mut all: Vec<Unreadable> = stored
+            .filter_map(|stored| {
+                let (name, created_at) = (stored.id.to_string(), stored.created_at.to_string());
+                read(stored).err().map(|unreadable| Unreadable { name, unreadable, created_at })
+            })
+            .collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
     /// Removes a budget that was made at run time; every node stops to hold it within a second. What was spent stays.
     ///
     /// # Errors
@@ -143,7 +166,11 @@ impl Treasurer {
         if let Some(name) = name {
             standing.retain(|_, known| known.config.name == name);
             if standing.is_empty() {
-                return Err(BudgetError::NotFound(name.into()));
+                let unread = self.unreadable().await?.into_iter().find(|unread| unread.name == name);
+                return Err(match unread {
+                    Some(unread) => BudgetError::Unreadable(unread.name, unread.unreadable),
+                    None => BudgetError::NotFound(name.into()),
+                });
             }
         }
         let now = self.clock.now();
@@ -176,14 +203,19 @@ impl Treasurer {
         removed.ok_or_else(|| BudgetError::NotFound(name.into()))
     }
 
-    /// Those that were made at run time, removed ones too.
+    /// Those that were made at run time and can be read, removed ones too.
     async fn made(&self) -> Result<Vec<Known>, StoreError> {
-        let (mut made, mut version) = (Vec::new(), 0);
+        Ok(self.stored().await?.into_iter().filter_map(|stored| read(stored).ok()).collect())
+    }
+
+    /// Those that were made at run time, removed ones too.
+    async fn stored(&self) -> Result<Vec<StoredBudget>, StoreError> {
+        let (mut stored, mut version) = (Vec::new(), 0);
         loop {
             let changed = self.ledger.budgets_changed(version).await?;
-            let Some(last) = changed.last() else { return Ok(made) };
+            let Some(last) = changed.last() else { return Ok(stored) };
             version = last.version;
-            made.extend(changed.into_iter().filter_map(read));
+            stored.extend(changed);
         }
     }
 }
@@ -194,15 +226,12 @@ impl Known {
     }
 }
 
-/// One that cannot be read was made by a newer version, and is left out and said.
-fn read(stored: StoredBudget) -> Option<Known> {
-    let config = serde_json::from_str::<BudgetConfig>(&stored.spec).map_err(|e| e.to_string());
-    let built = config.and_then(|config| config.build().map(|b| (config, b)).map_err(|bad| bad.to_string()));
-    match built {
-        Ok((config, budget)) => Some(Known { config, budget, stored: Some(stored) }),
-        Err(said) => {
-            tracing::error!(budget = %stored.id, "a stored budget cannot be read: {said}");
-            None
-        }
-    }
+/// What a stored budget says.
+///
+/// # Errors
+/// Why it cannot be read: a newer version may have made it.
+fn read(stored: StoredBudget) -> Result<Known, String> {
+    let config = serde_json::from_str::<BudgetConfig>(&stored.spec).map_err(|e| e.to_string())?;
+    let budget = config.build().map_err(|bad| bad.to_string())?;
+    Ok(Known { config, budget, stored: Some(stored) })
 }

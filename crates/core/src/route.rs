@@ -28,9 +28,40 @@ pub struct AliasStand {
     pub rules: Vec<RuleStand>,
     /// In order.
     pub fallback: Vec<RungStand>,
+    /// When another target is asked as well; `None` when never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedge: Option<HedgeStand>,
     /// How long answers are of which callers do not say it; `None` when they may be as long as the model's longest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub right_sizing: Option<RightSizing>,
+}
+
+/// How second requests beside slow ones stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HedgeStand {
+    /// Milliseconds.
+    pub after_ms: u64,
+    /// Percent of calls at most.
+    pub most: u8,
+    /// Whether one may be sent now: calls have earned it.
+    pub may: bool,
+    /// Whose answer callers got, since the start.
+    pub first: u64,
+    pub second: u64,
+    /// Both failed, or the caller left.
+    pub neither: u64,
+}
+
+/// Where the model of a target stands in its life.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LifeStand {
+    /// AWS calls it LEGACY.
+    pub legacy: bool,
+    /// Days until it is gone; below zero when it is. `None` when no day is known.
+    pub days: Option<i64>,
+    /// What was tested in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<Arc<str>>,
 }
 
 /// What was learned of the length of an alias' answers.
@@ -69,6 +100,9 @@ pub struct TargetStand {
     pub share: f64,
     /// Why so many.
     pub why: String,
+    /// `None` when no end is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub life: Option<LifeStand>,
 }
 
 /// How what comes instead stands.
@@ -83,6 +117,9 @@ pub enum RungStand {
         /// How it did when it was last asked while nothing failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         exercised: Option<Exercised>,
+        /// `None` when no end is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        life: Option<LifeStand>,
     },
     /// An earlier answer to the same question.
     Stale,

@@ -19,4 +19,5 @@ pub use hedge::{HedgeConfig, Share};
 pub(crate) use line::{Alias, Rung, Target, Tried, for_call};
 pub(crate) use outputs::Outputs;
 pub use rule::ModelRuleConfig;
+pub(crate) use stand::Look;
 pub(crate) use sticky::Conversation;

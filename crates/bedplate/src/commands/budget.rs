@@ -6,7 +6,7 @@ mod page;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use bedplate_control::budgets::{BudgetError, Treasurer, Which};
+use bedplate_control::budgets::{BudgetError, Treasurer, Unreadable, Which};
 use bedplate_core::call::CallId;
 use bedplate_core::clock::{SystemClock, Timestamp};
 use bedplate_core::setting::Span;
@@ -69,11 +69,16 @@ async fn create(args: CreateArgs) -> Result<(), Failure> {
 }
 
 async fn list(args: &ProjectArgs) -> Result<(), Failure> {
-    let budgets = open(args).await?.list().await.map_err(failure)?;
-    match args.format {
-        Format::Json => budgets.iter().try_for_each(|budget| Ok(out::json(budget)?)),
-        Format::Human => Ok(say(page::list(&budgets))?),
+    let treasurer = open(args).await?;
+    let budgets = treasurer.list().await.map_err(failure)?;
+    let unreadable = treasurer.unreadable().await.map_err(failure)?;
+    if args.format == Format::Json {
+        budgets.iter().try_for_each(out::json)?;
+        return Ok(unreadable.iter().try_for_each(out::json)?);
     }
+    say(page::list(&budgets, &unreadable))?;
+    unreadable.iter().for_each(not_in_force);
+    Ok(())
 }
 
 async fn remove(name: &str, args: &ProjectArgs) -> Result<(), Failure> {
@@ -86,14 +91,31 @@ async fn remove(name: &str, args: &ProjectArgs) -> Result<(), Failure> {
     }
 }
 
+fn not_in_force(Unreadable { name, unreadable, .. }: &Unreadable) {
+    note(format!(
+        "{name} cannot be read, and is not in force: {unreadable}. Run the version of bedplate that made it, or \
+         `bedplate budget remove {name}`."
+    ));
+}
+
 /// How many accounts of each budget are shown, unless one is asked for.
 const FEW: usize = 20;
 
 async fn status(name: Option<&str>, args: &ProjectArgs) -> Result<(), Failure> {
     let most = if name.is_some() { usize::MAX } else { FEW };
-    let statuses = open(args).await?.status(name, most).await.map_err(failure)?;
+    let treasurer = open(args).await?;
+    let statuses = treasurer.status(name, most).await.map_err(failure)?;
+    let unreadable = match name {
+        None => treasurer.unreadable().await.map_err(failure)?,
+        Some(_) => Vec::new(),
+    };
     if args.format == Format::Json {
-        return statuses.iter().try_for_each(|status| Ok(out::json(status)?));
+        statuses.iter().try_for_each(out::json)?;
+        return Ok(unreadable.iter().try_for_each(out::json)?);
+    }
+    unreadable.iter().for_each(not_in_force);
+    if statuses.is_empty() && !unreadable.is_empty() {
+        return Ok(());
     }
     if statuses.is_empty() {
         note(
@@ -173,6 +195,11 @@ fn failure(e: BudgetError) -> Failure {
         ),
         BudgetError::NotBlocked(..) => Failure::problem(e).hint("`bedplate calls show` says how it went."),
         BudgetError::NothingUnknown(..) | BudgetError::Changed => Failure::problem(e),
+        BudgetError::Unreadable(ref name, _) => {
+            let hint =
+                format!("Run the version of bedplate that made it, or `bedplate budget remove {name}`.");
+            Failure::problem(&e).hint(hint)
+        }
         BudgetError::Several(ref name, _) => {
             let hint = format!(
                 "`bedplate budget reconcile {name}` lists them; name one by --node, --window, --account."

@@ -44,22 +44,26 @@ pub(crate) fn run(args: &ProjectArgs) -> Result<ExitCode, Failure> {
     }
 }
 
-/// What targets of aliases near their end, and what was tested in their place.
+/// Targets of aliases that have an end, each with its place, and what was tested in their stead.
 fn ends(settings: &Settings, project: &Project) -> Result<Vec<String>, Failure> {
     let prices = settings.prices.book(&project.dir).map_err(Failure::usage)?;
     let now = SystemClock::shared().now();
     let mut said = Vec::new();
-    for alias in &settings.model {
+    for (n, alias) in settings.model.iter().enumerate() {
         for (place, target) in alias.everything() {
             let Some(life) = target.parts().and_then(|(_, model)| prices.life(model, now)) else { continue };
             let instead = match &target.replacement {
                 Some(other) => format!("tested in its place is {other}"),
                 None => "name what was tested in its place: `replacement = \"PROVIDER/MODEL\"`".to_owned(),
             };
-            said.push(format!("`[[model]]` `{}`: {place}: {}: {life}; {instead}", alias.name, target.target));
+            let (name, target) = (&alias.name, &target.target);
+            said.push((
+                format!("model.{n}.{place}"),
+                format!("`[[model]]` `{name}`: {place}: {target}: {life}; {instead}"),
+            ));
         }
     }
-    Ok(said)
+    Settings::placed(project, said)
 }
 
 fn place(project: &Project) -> String {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::asked::{Asked, Moment, Named, Queried};
 use super::error::Problem;
-use crate::budgets::{BudgetView, Explained, History, Reconciled, Status, UnknownSlice, Which};
+use crate::budgets::{BudgetView, Explained, History, Reconciled, Status, UnknownSlice, Unreadable, Which};
 use crate::routes::Shared;
 
 /// How many accounts of each budget a list shows when nobody says, and one budget.
@@ -37,6 +37,9 @@ pub(crate) struct Accounts {
 #[derive(Serialize)]
 pub(crate) struct List {
     budgets: Vec<Status>,
+    /// Those that are not in force because they cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<Unreadable>,
 }
 
 /// `GET /admin/v1/budgets`
@@ -45,7 +48,7 @@ pub(crate) async fn list(
     Queried(Accounts { accounts }): Queried<Accounts>,
 ) -> Result<Json<List>, Problem> {
     let budgets = app.parts.treasurer.status(None, accounts.unwrap_or(FEW)).await?;
-    Ok(Json(List { budgets }))
+    Ok(Json(List { budgets, unreadable: app.parts.treasurer.unreadable().await? }))
 }
 
 /// `GET /admin/v1/budgets/{name}`

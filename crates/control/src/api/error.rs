@@ -98,6 +98,7 @@ impl From<BudgetError> for Problem {
             BudgetError::NotFound(_) | BudgetError::NoCall(_) => (StatusCode::NOT_FOUND, "not_found"),
             BudgetError::Configured(_)
             | BudgetError::Taken(_)
+            | BudgetError::Unreadable(..)
             | BudgetError::NotBlocked(..)
             | BudgetError::NothingUnknown(..)
             | BudgetError::Several(..)

@@ -17,6 +17,16 @@ pub enum Source {
     Made,
 }
 
+/// A budget that was made at run time and cannot be read: nothing is held for it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Unreadable {
+    pub name: String,
+    /// Why.
+    pub unreadable: String,
+    /// RFC 3339.
+    pub created_at: String,
+}
+
 /// A budget.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct BudgetView {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bedplate_core::budget::{Account, Blocked, BudgetId, Charge, Draw, NodeId, Stand, Unit, Why, Window};
+use bedplate_core::budget::{
+    Account, Blocked, BudgetId, Charge, Draw, NodeId, Stand, StoredBudget, Unit, Why, Window,
+};
 use bedplate_core::clock::{Clock, Timestamp};
 use bedplate_core::ports::{Budgets, Calls};
 use bedplate_core::refusal::Code;
@@ -324,4 +326,34 @@ async fn a_ledger_that_is_gone_is_said_and_changes_nothing() {
     assert!(rig.get("/fragment").await.text.contains("Where they stand is not known"));
     rig.ledger.down.store(false, Ordering::SeqCst);
     assert_eq!(rig.get("/admin/v1/budgets").await.json(), json!({ "budgets": [] }));
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_read_is_shown_as_such() {
+    let rig = Rig::start().await;
+    let spec = r#"{"name":"newer","limit":"1 USD","per_minute":7}"#;
+    let stored = |name: &str| StoredBudget {
+        id: BudgetId(name.into()),
+        spec: spec.into(),
+        created_at: rig.clock.now(),
+        removed_at: None,
+        version: 0,
+    };
+    for name in ["newer", "gone"] {
+        rig.ledger.insert_budget(&stored(name)).await.unwrap();
+    }
+    assert!(rig.ledger.remove_budget(&BudgetId("gone".into()), rig.clock.now()).await.unwrap());
+    let shown = rig.get("/admin/v1/budgets").await.json();
+    assert_eq!(shown["budgets"], json!([]));
+    let [unread] = &shown["unreadable"].as_array().unwrap()[..] else { panic!("{shown}") };
+    assert_eq!((unread["name"].as_str(), unread["created_at"].as_str()), (Some("newer"), Some(NOON)));
+    assert!(unread["unreadable"].as_str().unwrap().contains("per_minute"), "{unread}");
+    let one = rig.get("/admin/v1/budgets/newer").await;
+    assert_eq!(one.status, StatusCode::CONFLICT);
+    assert!(one.text.contains("cannot be read, and is not in force"), "{}", one.text);
+    // one of the configuration stands over it
+    *rig.configured.lock().unwrap() =
+        vec![serde_json::from_value(json!({ "name": "newer", "limit": "2 USD" })).unwrap()];
+    let shown = rig.get("/admin/v1/budgets").await.json();
+    assert_eq!((shown["budgets"].as_array().map(Vec::len), &shown["unreadable"]), (Some(1), &Value::Null));
 }

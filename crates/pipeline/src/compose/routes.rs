@@ -13,7 +13,7 @@ use foldhash::fast::FixedState;
 
 use crate::admit::names_a_model;
 use crate::invoke::retries::Retries;
-use crate::model::{Alias, Means, ModelConfig, RetryConfig, Target};
+use crate::model::{Alias, Look, Means, ModelConfig, RetryConfig, Target};
 use crate::pace::{Lanes, Pace};
 use crate::provider::Provider;
 
@@ -74,9 +74,10 @@ impl Routes {
         self.aliases.get(name)
     }
 
-    /// What would be chosen for each alias now, and why; by their names.
-    pub fn stands(&self, now: Tick) -> Vec<AliasStand> {
-        let mut all: Vec<AliasStand> = self.aliases.values().map(|alias| alias.stand(now)).collect();
+    /// What would be chosen for each alias now, and why, and when their models end; by their names.
+    pub fn stands(&self, prices: &PriceBook, tick: Tick, now: Timestamp) -> Vec<AliasStand> {
+        let look = Look { tick, now, prices };
+        let mut all: Vec<AliasStand> = self.aliases.values().map(|alias| alias.stand(look)).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }

@@ -2,23 +2,36 @@
 
 use std::sync::Arc;
 
-use bedplate_core::clock::Tick;
-use bedplate_core::route::{AliasStand, RuleStand, RungStand, Standing, TargetStand, When};
+use bedplate_core::clock::{Tick, Timestamp};
+use bedplate_core::route::{
+    AliasStand, HedgeStand, LifeStand, RuleStand, RungStand, Standing, TargetStand, When,
+};
+use bedplate_cost::PriceBook;
 
 use super::line::{Alias, Rung, Target};
+use crate::invoke::hedges::{Hedge, Won};
+
+/// When somebody looks, and what knows how long models live.
+#[derive(Clone, Copy)]
+pub(crate) struct Look<'a> {
+    pub(crate) tick: Tick,
+    pub(crate) now: Timestamp,
+    pub(crate) prices: &'a PriceBook,
+}
 
 impl Alias {
-    pub(crate) fn stand(&self, now: Tick) -> AliasStand {
+    pub(crate) fn stand(&self, look: Look<'_>) -> AliasStand {
         let rule = |(when, line): &(When, Arc<Alias>)| RuleStand {
             when: when.clone(),
-            targets: line.target_stands(now),
+            targets: line.target_stands(look),
         };
         let rung = |rung: &Rung| match rung {
             Rung::Target(target) => RungStand::Target {
                 provider: Arc::clone(&target.provider.facts().name),
                 model: Arc::clone(&target.model),
-                breaker: target.breaker.standing(now),
+                breaker: target.breaker.standing(look.tick),
                 exercised: target.exercises.last(),
+                life: look.life(target),
             },
             Rung::Stale => RungStand::Stale,
             Rung::Answer(text) => RungStand::Answer(Arc::clone(text)),
@@ -26,15 +39,16 @@ impl Alias {
         AliasStand {
             name: Arc::clone(&self.name),
             attempts: self.attempts,
-            targets: self.target_stands(now),
+            targets: self.target_stands(look),
             rules: self.rules.iter().map(rule).collect(),
             fallback: self.fallback.iter().map(rung).collect(),
+            hedge: self.hedge.as_ref().map(hedge),
             right_sizing: self.outputs.as_ref().map(|outputs| outputs.stand()),
         }
     }
 
-    fn target_stands(&self, now: Tick) -> Vec<TargetStand> {
-        let standings: Vec<Standing> = self.targets.iter().map(|t| t.breaker.standing(now)).collect();
+    fn target_stands(&self, look: Look<'_>) -> Vec<TargetStand> {
+        let standings: Vec<Standing> = self.targets.iter().map(|t| t.breaker.standing(look.tick)).collect();
         // one that returns or is probed gets part of its calls, and the others the rest
         let asked = |at: usize| standings.get(at).is_some_and(|standing| *standing == Standing::Closed);
         let weigh = |at: usize| self.targets.get(at).map_or(0, |t| u64::from(t.weight));
@@ -62,9 +76,29 @@ impl Alias {
                 breaker,
                 share,
                 why,
+                life: look.life(target),
             }
         };
         self.targets.iter().enumerate().map(target).collect()
+    }
+}
+
+impl Look<'_> {
+    fn life(self, target: &Target) -> Option<LifeStand> {
+        let life = self.prices.life(&target.model, self.now)?;
+        Some(LifeStand { legacy: life.legacy, days: life.days, replacement: target.replacement.clone() })
+    }
+}
+
+fn hedge(hedge: &Hedge) -> HedgeStand {
+    let went = |won| hedge.hedges.went(won);
+    HedgeStand {
+        after_ms: u64::try_from(hedge.after.as_millis()).unwrap_or(u64::MAX),
+        most: hedge.most,
+        may: hedge.may(),
+        first: went(Won::First),
+        second: went(Won::Second),
+        neither: went(Won::Neither),
     }
 }
 

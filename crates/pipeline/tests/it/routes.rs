@@ -22,6 +22,7 @@ use bedplate_core::clock::Clock;
 use bedplate_core::ports::Budgets;
 use bedplate_core::record::Outcome;
 use bedplate_core::refusal::Refusal;
+use bedplate_core::route::AliasStand;
 use bedplate_pipeline::budget::{Index, Purses, Terms};
 use bedplate_pipeline::{
     Answer, Ask, BreakerConfig, CacheConfig, Call, Deadlines, Failed, Health, Means, ModelConfig, Provider,
@@ -148,6 +149,12 @@ impl Bed {
         });
         Arc::get_mut(&mut house.books).unwrap().purses.clone_from(&purses);
         Self { house, purses, health }
+    }
+
+    /// How the alias stands.
+    pub(crate) fn stands(&self) -> Vec<AliasStand> {
+        let (books, clock) = (&self.house.books, &self.house.clock);
+        self.house.pipeline.routes.stands(&books.prices, clock.tick(), clock.now())
     }
 
     /// Calls the alias; a refusal is settled as the door does it.

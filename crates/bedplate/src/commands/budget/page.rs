@@ -1,13 +1,15 @@
 //! Budgets for people.
 
-use bedplate_control::budgets::{Amounts, BudgetView, Explained, History, Source, Status, UnknownSlice};
+use bedplate_control::budgets::{
+    Amounts, BudgetView, Explained, History, Source, Status, UnknownSlice, Unreadable,
+};
 
 use crate::out::table;
 
 /// Cells of a bar.
 const CELLS: i64 = 24;
 
-pub(super) fn list(budgets: &[BudgetView]) -> String {
+pub(super) fn list(budgets: &[BudgetView], unreadable: &[Unreadable]) -> String {
     let mut table = table(&["BUDGET", "CONCERNS", "LIMIT", "KIND", "ZONE", "LADDER", "FROM"]);
     for budget in budgets {
         let ladder: Vec<String> =
@@ -24,6 +26,9 @@ pub(super) fn list(budgets: &[BudgetView]) -> String {
                 Source::Made => budget.created_at.as_deref().unwrap_or("-"),
             },
         ]);
+    }
+    for Unreadable { name, created_at, .. } in unreadable {
+        table.add_row([&**name, "unreadable", "-", "not in force", "-", "-", created_at]);
     }
     table.to_string()
 }

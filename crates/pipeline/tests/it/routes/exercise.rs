@@ -42,7 +42,7 @@ async fn exercises(bed: &Bed) -> Vec<Arc<Outcome>> {
 }
 
 fn last(bed: &Bed) -> Option<Exercised> {
-    let stands = bed.house.pipeline.routes.stands(bed.house.clock.tick());
+    let stands = bed.stands();
     let RungStand::Target { exercised, .. } = stands[0].fallback[0].clone() else { panic!("no target") };
     exercised
 }

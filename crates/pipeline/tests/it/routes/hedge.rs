@@ -416,3 +416,19 @@ async fn what_a_second_lost_is_not_held_for_again() {
     let charges: i64 = row.call.charges.iter().map(|charge| charge.amount).sum();
     assert_eq!((row.attempts.len(), row.call.status, charges), (3, 200, worst + cost));
 }
+
+#[tokio::test(start_paused = true)]
+async fn operators_see_whether_an_alias_hedges_and_how_that_went() {
+    let pair = Pair::new(at(5, 200), at(1, 200));
+    let stand = || pair.bed.stands().remove(0).hedge.unwrap();
+    let fresh = stand();
+    assert_eq!((fresh.after_ms, fresh.most, fresh.may), (2_000, 50, true));
+    assert_eq!([fresh.first, fresh.second, fresh.neither], [0; 3]);
+    pair.bed.row(Operation::Converse).await;
+    let after = stand();
+    assert_eq!([after.first, after.second, after.neither], pair.won());
+    assert_eq!((after.second, after.may), (1, false), "the one that was there from the start");
+    let none =
+        Bed::new(super::CHAIN, &[Cued::new("use1", [], whole(200)), Cued::new("usw2", [], whole(200))]);
+    assert_eq!(none.stands()[0].hedge, None);
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bedplate_core::call::Operation;
 use bedplate_core::content::Content;
 use bedplate_core::refusal::Code;
+use bedplate_core::route::{LifeStand, RungStand};
 use bedplate_pipeline::RetryConfig;
 use bytes::Bytes;
 
@@ -55,7 +56,7 @@ async fn the_first_rule_that_fits_is_the_calls() {
             "{feature:?} {bytes}"
         );
     }
-    let stand = bed.house.pipeline.routes.stands(bedplate_core::clock::Tick(0)).remove(0);
+    let stand = bed.stands().remove(0);
     let whens: Vec<String> = stand.rules.iter().map(|rule| rule.when.to_string()).collect();
     assert_eq!(whens[1], "team support, input > 4KiB");
     assert_eq!((stand.rules[1].targets[0].share, stand.rules[1].targets[1].share), (100.0, 0.0));
@@ -90,4 +91,21 @@ async fn a_budget_holds_what_the_dearest_target_of_the_rule_may_cost() {
     let bed = Bed::with(RULES, RetryConfig::default(), &providers(200), Some(budget));
     assert_eq!(asked(&bed, None, 5_000, &[]).await, Err(Code::BudgetSpent));
     assert!(asked(&bed, None, 4_000, &[]).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn operators_see_when_models_end_and_what_was_tested_in_their_place() {
+    const OPUS: &str = "us.anthropic.claude-opus-4-1-20250805-v1:0";
+    let alias = format!(
+        "name = 'triage'\ntargets = [{{ target = 'use1/{OPUS}', replacement = 'use1/us.amazon.nova-pro-v1:0' }}, \
+         'use1/us.amazon.nova-lite-v1:0']\nfallback = [{{ target = 'usw2/{OPUS}' }}]"
+    );
+    let bed = Bed::new(&alias, &providers(200));
+    let stand = bed.stands().remove(0);
+    let ends =
+        LifeStand { legacy: true, days: Some(47), replacement: Some("use1/us.amazon.nova-pro-v1:0".into()) };
+    assert_eq!(stand.targets[0].life, Some(ends.clone()), "2027-01-08");
+    assert_eq!(stand.targets[1].life, None);
+    let RungStand::Target { life, .. } = &stand.fallback[0] else { panic!("no target") };
+    assert_eq!(*life, Some(LifeStand { replacement: None, ..ends }));
 }
