@@ -11,7 +11,7 @@ use std::path::Path;
 use bedplate_cost::PriceBook;
 use bedplate_cost::budget::BudgetConfig;
 use bedplate_gateway::tls;
-use bedplate_gateway::{Auth, Limits};
+use bedplate_gateway::{Auth, DoorsConfig, Limits};
 use bedplate_notify::config::Config as NotifyConfig;
 use bedplate_pipeline::{
     BreakerConfig, BudgetsConfig, CacheConfig, DrainConfig, ModelConfig, OperationsConfig, PaceConfig,
@@ -39,6 +39,7 @@ pub(crate) struct Settings {
     pub(crate) listen: Listen,
     pub(crate) limits: Limits,
     pub(crate) auth: Auth,
+    pub(crate) doors: DoorsConfig,
     pub(crate) store: bedplate_store::Config,
     /// The things that are called; the first serves bare model ids. With none: the simulator.
     pub(crate) provider: Vec<bedplate_upstream::Config>,

@@ -16,8 +16,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::body::InFlight;
 use crate::config::{Auth, Limits};
 use crate::connection::exchange::{Conn, Exchange};
-use crate::doors::bedrock;
-use crate::respond::{Outgoing, refuse, reply};
+use crate::doors::{Came, Door, Visit, until};
+use crate::names::Names;
+use crate::respond::{Outgoing, models, refuse, reply};
 
 /// What every worker shares.
 pub struct Gateway {
@@ -36,6 +37,8 @@ pub struct Snapshot {
     pub books: Arc<Books>,
     pub limits: Limits,
     pub auth: Auth,
+    /// Of vendors' models.
+    pub names: Names,
 }
 
 impl Gateway {
@@ -65,7 +68,8 @@ impl Gateway {
         let id = CallId::new(at, &*self.ids);
         let snapshot = self.snapshot.load_full();
         let books = &snapshot.books;
-        let until = bedrock::until(&request, Instant::now());
+        let door = Door::of(&request);
+        let until = until(&request, Instant::now());
         let full = match until {
             Ok(Some(until)) => timeout_at(until, books.reserve()).await.unwrap_or_else(|_| Err(too_late())),
             Ok(None) | Err(_) => books.reserve().await,
@@ -73,23 +77,31 @@ impl Gateway {
         let full = full.err();
         let admission = if full.is_none() { Admission::Placed } else { Admission::TurnedAway };
         let mut record = Record::open(Arc::clone(books), id, at, began, admission);
-        let operation = bedrock::operation(&request);
+        record.spoken(door.0);
+        let operation = door.operation(&request);
         if let Some(refusal) = full {
-            return refuse(refusal, record);
+            return refuse(refusal, record, door);
         }
         let read = match until {
-            Ok(until) => bedrock::read(self, &snapshot, request, conn, (at, until), &mut record).await,
+            Ok(until) => {
+                let came = Came { id, at, until };
+                door.read(self, &snapshot, request, conn, came, &mut record).await
+            }
             Err(refusal) => Err(refusal),
         };
-        let (call, _held) = match read {
+        let (visit, _held) = match read {
             Ok(read) => read,
-            Err(refusal) => return refuse(refusal, record),
+            Err(refusal) => return refuse(refusal, record, door),
+        };
+        let call = match visit {
+            Visit::Call(call) => call,
+            Visit::Models(call, which) => return models(&snapshot, call, which.as_deref(), record, door),
         };
         match snapshot.pipeline.run(call, record).await {
-            Ok(answer) => reply(answer, id, operation),
+            Ok(answer) => reply(answer, id, door, operation),
             Err(Refused(refused)) => {
                 let (refusal, record) = *refused;
-                refuse(refusal, record)
+                refuse(refusal, record, door)
             }
         }
     }

@@ -1,23 +1,26 @@
 //! Replies and refusals as HTTP.
 
 mod rates;
+mod words;
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bedplate_core::cache::Mark;
-use bedplate_core::call::{CallId, Operation};
+use bedplate_core::call::{CallId, Dialect, Operation};
 use bedplate_core::record::Degraded;
+use bedplate_core::refusal::Code;
 use bedplate_core::refusal::{Refusal, Retry};
-use bedplate_pipeline::{Outflow, Record, Reply, ReplyBody};
-use bedplate_wire::bedrock::refuse as native;
+use bedplate_pipeline::{Call, Outflow, Record, Reply, ReplyBody};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 
 use crate::connection::exchange::Exchange;
+use crate::doors::Door;
+use crate::gateway::Snapshot;
 
 const CALL_ID: HeaderName = HeaderName::from_static("x-bedplate-call-id");
 const BUDGET: HeaderName = HeaderName::from_static("x-bedplate-budget");
@@ -26,16 +29,24 @@ const DEGRADED: HeaderName = HeaderName::from_static("x-bedplate-degraded");
 const CODE: HeaderName = HeaderName::from_static("x-bedplate-code");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-amz-retry-after");
 
 /// An upstream's answer, with the call id.
-pub(crate) fn reply(reply: Reply, id: CallId, operation: Option<Operation>) -> Response<Outgoing> {
+pub(crate) fn reply(
+    reply: Reply,
+    id: CallId,
+    door: Door,
+    operation: Option<Operation>,
+) -> Response<Outgoing> {
+    let reply = words::error_of(reply, id, door.0);
     let body = match reply.body {
         ReplyBody::Whole(content) => Outgoing::whole(content.into_exposed()),
         ReplyBody::Stream(flow) => {
             // a stream that breaks ends with the dialect's own error event
             let operation = operation.unwrap_or(Operation::ConverseStream);
-            Outgoing { rest: Bytes::new(), flow: Some((flow, operation)), exchange: None }
+            let end = End { dialect: door.0, operation, id };
+            Outgoing { rest: Bytes::new(), flow: Some((flow, end)), exchange: None }
         }
     };
     let mut response = Response::new(body);
@@ -49,7 +60,7 @@ pub(crate) fn reply(reply: Reply, id: CallId, operation: Option<Operation>) -> R
             headers.append(name, value);
         }
     }
-    set_call_id(headers, id);
+    set_call_id(headers, id, door.0);
     rates::show(reply.rated, headers);
     if let Some(tokens) = reply.bounded
         && let Ok(value) = HeaderValue::from_str(&format!("bounded; max-tokens={tokens}"))
@@ -76,18 +87,23 @@ pub(crate) fn reply(reply: Reply, id: CallId, operation: Option<Operation>) -> R
     response
 }
 
-/// A refusal in the words of AWS; settles its record.
-pub(crate) fn refuse(refusal: Refusal, record: Record) -> Response<Outgoing> {
-    let error = native::aws_error(&refusal);
+/// A refusal in the words of the door's dialect; settles its record.
+pub(crate) fn refuse(refusal: Refusal, record: Record, door: Door) -> Response<Outgoing> {
     let id = record.id();
-    let mut response = Response::new(Outgoing::whole(error.body));
-    *response.status_mut() = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let said = words::refusal(door.0, &refusal, id);
+    let mut response = Response::new(Outgoing::whole(said.body));
+    *response.status_mut() = StatusCode::from_u16(said.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(ERROR_TYPE, HeaderValue::from_static(error.error_type));
-    set_call_id(headers, id);
-    if let Some(value) = headers.get(CALL_ID).cloned() {
-        headers.insert(REQUEST_ID, value);
+    set_call_id(headers, id, door.0);
+    if door.0 == Dialect::Bedrock {
+        headers.insert(ERROR_TYPE, HeaderValue::from_static(said.error));
+        if let Some(value) = headers.get(CALL_ID).cloned() {
+            headers.insert(REQUEST_ID, value);
+        }
+    }
+    if let Some(retry) = said.retry {
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static(if retry { "true" } else { "false" }));
     }
     if let Ok(code) = HeaderValue::from_str(&refusal.code.to_string()) {
         headers.insert(CODE, code);
@@ -102,23 +118,68 @@ pub(crate) fn refuse(refusal: Refusal, record: Record) -> Response<Outgoing> {
     if let Some(cause) = &refusal.cause {
         tracing::debug!(call = %id, code = %refusal.code, cause, "refused");
     }
-    record.refused(&refusal, error.status, error.error_type);
+    record.refused(&refusal, said.status, said.error);
     response
 }
 
-fn set_call_id(headers: &mut HeaderMap, id: CallId) {
+/// The models that the caller may name, or one of them.
+pub(crate) fn models(
+    snapshot: &Snapshot,
+    call: Call,
+    which: Option<&str>,
+    mut record: Record,
+    door: Door,
+) -> Response<Outgoing> {
+    let aliases = match snapshot.pipeline.aliases(&call, &mut record) {
+        Ok(aliases) => aliases,
+        Err(refusal) => return refuse(refusal, record, door),
+    };
+    let known = |to: &str| aliases.iter().any(|alias| **alias == *to) || call.key.allows_model(to);
+    let vendors = snapshot.names.whole().filter(|(_, to)| known(to)).map(|(from, _)| from);
+    let names: Vec<&str> = aliases.iter().map(|alias| &**alias).chain(vendors).collect();
+    let id = record.id();
+    let Some(body) = words::models(door.0, &names, which, id) else {
+        return refuse(Refusal::of(Code::UnknownModel), record, door);
+    };
+    record.told(body.len());
+    let mut response = Response::new(Outgoing::whole(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    set_call_id(headers, id, door.0);
+    response
+}
+
+/// The call's id, also where clients of a vendor look for the id of a request.
+fn set_call_id(headers: &mut HeaderMap, id: CallId, dialect: Dialect) {
     let mut text = [0u8; 36];
     let text = id.0.as_hyphenated().encode_lower(&mut text);
     if let Ok(value) = HeaderValue::from_str(text) {
+        match dialect {
+            Dialect::Bedrock => {}
+            Dialect::OpenAi => {
+                headers.insert(HeaderName::from_static("x-request-id"), value.clone());
+            }
+            Dialect::Anthropic => {
+                headers.insert(HeaderName::from_static("request-id"), value.clone());
+            }
+        }
         headers.insert(CALL_ID, value);
     }
+}
+
+/// What it takes to end a stream that breaks.
+#[derive(Clone, Copy)]
+struct End {
+    dialect: Dialect,
+    operation: Operation,
+    id: CallId,
 }
 
 /// A response body: whole, or a stream that forwards pieces as they come.
 pub(crate) struct Outgoing {
     /// What is there and has not been given yet.
     rest: Bytes,
-    flow: Option<(Outflow, Operation)>,
+    flow: Option<(Outflow, End)>,
     exchange: Option<Exchange>,
 }
 
@@ -137,9 +198,11 @@ impl Outgoing {
 
     /// The next bytes of a stream.
     fn poll_flow(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let Some((flow, operation)) = &mut self.flow else { return Poll::Ready(None) };
+        let Some((flow, end)) = &mut self.flow else { return Poll::Ready(None) };
         let next = flow.poll_next(cx).map(|next| {
-            next.map(|piece| piece.unwrap_or_else(|refusal| native::exception_frame(&refusal, *operation)))
+            next.map(|piece| {
+                piece.unwrap_or_else(|refusal| words::end(end.dialect, end.operation, &refusal, end.id))
+            })
         });
         if next.is_pending()
             && let Some(exchange) = &self.exchange

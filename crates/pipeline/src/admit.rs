@@ -25,11 +25,16 @@ pub(crate) fn admit(
     allowed: &[Operation],
     routes: &Routes,
 ) -> Result<Admitted, Refusal> {
-    call.evidence.verify()?;
-    let principal = principal(&call)?;
+    let principal = prove(&call)?;
     record.admitted(&principal);
     authorize(&call, allowed, routes)?;
     Ok(Admitted { call, principal })
+}
+
+/// Checks the proof; says whom the call is counted on.
+pub(crate) fn prove(call: &Call) -> Result<Principal, Refusal> {
+    call.evidence.verify()?;
+    principal(call)
 }
 
 /// Whom the call is counted on: the key's principal, with the feature the caller picked among those

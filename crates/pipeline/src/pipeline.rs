@@ -7,7 +7,7 @@ use bedplate_core::cache::Mark;
 use bedplate_core::call::Operation;
 use bedplate_core::refusal::Refusal;
 
-use crate::admit::admit;
+use crate::admit::{admit, prove};
 use crate::cache::look::{Asking, Turn, answer};
 use crate::cache::{Caching, Kept};
 use crate::call::Call;
@@ -18,6 +18,7 @@ use crate::invoke::deadline::{Timeouts, in_time, now, too_late};
 use crate::invoke::exercise::Exercise;
 use crate::invoke::inflight::detach;
 use crate::invoke::{Terms, invoke};
+use crate::model::Alias;
 use crate::reply::Reply;
 use crate::reserve::{NoRoom, reserve};
 use crate::settle::record::Record;
@@ -75,6 +76,19 @@ impl Pipeline {
             detach(exercise.run());
         }
         answer(given, stale, mark).map(|reply| Reply { rated, ..reply })
+    }
+
+    /// The aliases that a caller may name, which proves who it is.
+    ///
+    /// # Errors
+    /// As [`Pipeline::run`] refuses who may not call.
+    pub fn aliases(&self, call: &Call, record: &mut Record) -> Result<Vec<Arc<str>>, Refusal> {
+        let (principal, key) = (prove(call)?, &call.key);
+        record.admitted(&principal);
+        let may = |alias: &&Arc<Alias>| {
+            key.allows_model(&alias.name) || alias.all().all(|target| key.allows_model(&target.model))
+        };
+        Ok(self.routes.aliases().into_iter().filter(may).map(|alias| Arc::clone(&alias.name)).collect())
     }
 
     /// An alias may have deadlines of its own.

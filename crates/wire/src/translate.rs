@@ -10,15 +10,19 @@ mod fit;
 mod stream;
 
 pub use bedplate_core::conversation::Told;
-use bedplate_core::conversation::{Answer, Carry, Conversation, Dropped, Event, Feature, Json, Text};
+use bedplate_core::conversation::{
+    Answer, Block, Carry, Choice, Conversation, Dropped, Event, Feature, Json, Stop as StopReason, Text,
+};
 use bedplate_core::form::Form;
 use bedplate_core::refusal::{Code, Refusal};
 use bedplate_core::view::Refuses;
 use bytes::Bytes;
 
+use crate::eventstream;
 use crate::json::object::Bad;
 use crate::json::utf8;
 use crate::json::write::object;
+use crate::sse;
 pub use stream::{Broken, Framing, Stream};
 
 /// What is asked of a translation beside what the request says.
@@ -112,6 +116,34 @@ pub fn answer(from: Form, to: Form, body: &[u8], told: &Told) -> Result<Bytes, R
     let mut out = String::with_capacity(body.len() + 256);
     codec(to)?.write_answer(&answer, told, &mut out);
     Ok(out.into())
+}
+
+/// An answer of our own in a form, whole or as a stream with all of its events, and its content type.
+pub fn own(form: Form, stream: bool, told: &Told, text: &str) -> Option<(&'static str, Bytes)> {
+    let codec = codec(form).ok()?;
+    let text = Text::of(text);
+    if !stream {
+        let choice = Choice {
+            content: vec![Block::Text(text)],
+            stop: StopReason::EndTurn,
+            stopped_by: None,
+            logprobs: None,
+        };
+        let mut out = String::new();
+        codec.write_answer(&Answer { choices: vec![choice], ..Answer::default() }, told, &mut out);
+        return Some(("application/json", out.into()));
+    }
+    let (framing, content_type) = match form {
+        Form::Converse => (Framing::EventStream, eventstream::CONTENT_TYPE),
+        Form::Chat | Form::Messages => (Framing::Sse, sse::CONTENT_TYPE),
+        _ => (Framing::Chunks, eventstream::CONTENT_TYPE),
+    };
+    Some((content_type, stream::own((form, framing), codec, told, text)))
+}
+
+/// Whether a form can be read and written, and is not only carried as it is.
+pub fn knows(form: Form) -> bool {
+    codec(form).is_ok()
 }
 
 /// Whether a request in a form has a place for something.

@@ -17,7 +17,7 @@ use bedplate_core::ports::{Intake, Sink};
 use bedplate_core::rate::Rates;
 use bedplate_core::route::Standing;
 use bedplate_gateway::tls::{Certificates, TlsError};
-use bedplate_gateway::{Gateway, Snapshot};
+use bedplate_gateway::{Gateway, Names, Snapshot};
 use bedplate_pipeline::{
     Books, Estimates, Health, Hedged, Means, Pace, Pipeline, Provider, Routes, Single, TargetStanding,
     Throttles, TurnedAway,
@@ -243,6 +243,7 @@ impl Reload {
             books: Arc::new(books),
             limits: settings.limits.clone(),
             auth: settings.auth.clone(),
+            names: Names::new(&settings.doors),
         };
         let budgets = bedplate_cost::budget::all(&settings.budget)
             .map_err(|wrong| wrong.iter().map(|(_, bad)| bad.to_string()).collect::<Vec<_>>().join("; "))?;

@@ -74,6 +74,13 @@ impl Routes {
         self.aliases.get(name)
     }
 
+    /// All of them, by their names.
+    pub(crate) fn aliases(&self) -> Vec<&Arc<Alias>> {
+        let mut all: Vec<_> = self.aliases.values().collect();
+        all.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        all
+    }
+
     /// What would be chosen for each alias now, and why, and when their models end; by their names.
     pub fn stands(&self, prices: &PriceBook, tick: Tick, now: Timestamp) -> Vec<AliasStand> {
         let look = Look { tick, now, prices };

@@ -321,6 +321,13 @@ impl Record {
         self.finish(ending, told.status, code);
     }
 
+    /// Settles what was answered here: nobody else was asked.
+    pub fn told(mut self, bytes: usize) {
+        self.first_byte();
+        self.sent(bytes);
+        self.finish(Ending::Answered, 200, None);
+    }
+
     pub(crate) fn finish(mut self, ending: Ending, status: u16, code: Option<Code>) {
         self.write(|call| {
             call.ending = ending;

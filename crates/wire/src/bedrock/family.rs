@@ -1,5 +1,7 @@
 //! Which family of models an id belongs to: it decides how native bodies are read.
 
+use bedplate_core::form::Form;
+
 /// A family of native bodies.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Family {
@@ -82,6 +84,54 @@ impl Family {
             };
         }
         STARTS.iter().find(|(start, _)| id.starts_with(start)).map_or(Self::Unknown, |(_, family)| *family)
+    }
+
+    /// The form of a native body, where its models hold conversations in one that is known.
+    pub fn form(self, body: &[u8]) -> Option<Form> {
+        let of_prompts = || {
+            memchr::memmem::find(body, b"\"prompt\"").is_some()
+                && memchr::memmem::find(body, b"\"messages\"").is_none()
+        };
+        Some(match self {
+            Self::Anthropic => Form::Claude,
+            Self::Nova => Form::Nova,
+            Self::TitanText => Form::TitanText,
+            Self::CohereCommand => Form::CohereCommand,
+            Self::Llama => Form::Llama,
+            Self::Mistral if of_prompts() => Form::MistralText,
+            Self::Mistral => Form::MistralChat,
+            Self::Ai21 => Form::Jamba,
+            Self::DeepSeek if of_prompts() => Form::DeepSeekText,
+            Self::DeepSeek | Self::OpenAi | Self::OpenAiForm => Form::Chat,
+            _ => return None,
+        })
+    }
+
+    /// Whether its models hold conversations: text in, text out.
+    pub fn converses(self) -> bool {
+        match self {
+            Self::Anthropic
+            | Self::Nova
+            | Self::TitanText
+            | Self::CohereCommand
+            | Self::Llama
+            | Self::Mistral
+            | Self::Ai21
+            | Self::DeepSeek
+            | Self::OpenAi
+            | Self::OpenAiForm
+            | Self::TwelveLabsText
+            | Self::Unknown => true,
+            Self::AmazonImage
+            | Self::NovaEmbed
+            | Self::TitanEmbed
+            | Self::AmazonRerank
+            | Self::CohereEmbed
+            | Self::CohereRerank
+            | Self::Stability
+            | Self::TwelveLabsEmbed
+            | Self::Luma => false,
+        }
     }
 
     /// Whether the answer of `InvokeModel` is priced by the query.

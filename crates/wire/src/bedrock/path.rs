@@ -118,6 +118,14 @@ impl Route {
     }
 }
 
+/// A name in a path, decoded once.
+///
+/// # Errors
+/// [`NoRoute::BadLabel`].
+pub fn name(raw: &str) -> Result<String, NoRoute> {
+    label(raw, LABEL)
+}
+
 /// Decodes a label once; `most` counts characters.
 fn label(raw: &str, most: usize) -> Result<String, NoRoute> {
     let mut bytes = Vec::with_capacity(raw.len());

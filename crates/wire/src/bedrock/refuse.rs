@@ -7,6 +7,7 @@ use bedplate_core::clock::Timestamp;
 use bedplate_core::refusal::{Code, Refusal};
 
 use crate::eventstream::encode_exception;
+use crate::json;
 use crate::sigv4::amz_date;
 
 /// An error answer. The name belongs in the header `x-amzn-errortype`; the body has it too.
@@ -24,6 +25,15 @@ pub fn aws_error(refusal: &Refusal) -> AwsError {
     let message = message.map_or_else(|| sentence(&refusal.said), str::to_owned);
     let body = serde_json::json!({ "message": message, "__type": error_type });
     AwsError { status, error_type, body: body.to_string().into() }
+}
+
+/// What an error answer of AWS says, of its body; empty when it says nothing.
+pub fn message(body: &[u8]) -> String {
+    let text = || {
+        let picked = json::pick(json::utf8(body).ok()?, &["message", "Message"]).ok()?;
+        json::string(picked.text(0).or(picked.text(1))?).map(std::borrow::Cow::into_owned)
+    };
+    text().unwrap_or_default()
 }
 
 /// The frame that ends a stream which has begun, as one of the exceptions that the stream models.
@@ -146,7 +156,7 @@ fn exception_name(code: Code, operation: Operation) -> &'static str {
 }
 
 /// House style to AWS's: a capital at the start, a full stop at the end.
-fn sentence(said: &str) -> String {
+pub(crate) fn sentence(said: &str) -> String {
     let mut chars = said.chars();
     let mut out = String::with_capacity(said.len() + 1);
     out.extend(chars.next().map(|c| c.to_ascii_uppercase()));

@@ -5,12 +5,13 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bedplate_core::conversation::{Event, Text};
+use bedplate_core::conversation::{Delta, Event, Opening, Stop, Text};
 use bedplate_core::form::Form;
 use bedplate_core::refusal::Refusal;
+use bedplate_core::usage::Usage;
 use bytes::{Bytes, BytesMut};
 
-use super::{ReadEvents, Told, WriteEvents, codec};
+use super::{Codec, ReadEvents, Told, WriteEvents, codec};
 use crate::eventstream::{Kind, Scanner, encode_event, encode_exception};
 use crate::json::{self, write::string};
 use crate::sse;
@@ -136,6 +137,24 @@ impl Stream {
     }
 }
 
+/// A stream of our own that says one text.
+pub(super) fn own(to: (Form, Framing), codec: &dyn Codec, told: &Told, text: Text<'_>) -> Bytes {
+    let mut sink = Sink::new(to, codec, told);
+    let usage = Box::<Usage>::default();
+    for event in [
+        Event::Start { id: None, model: None, usage: None },
+        Event::Open { block: 0, opening: Opening::Text },
+        Event::Delta { block: 0, delta: Delta::Text(text) },
+        Event::Close { block: 0 },
+        Event::Stop { stop: Stop::EndTurn, stopped_by: None, fields: None },
+        Event::Usage { usage, latency_ms: None, tier: None, trace: None },
+    ] {
+        sink.write(&event);
+    }
+    sink.finish();
+    sink.out.freeze()
+}
+
 fn event(
     reader: &mut Box<dyn ReadEvents>,
     sink: &mut Sink,
@@ -150,6 +169,11 @@ fn event(
 }
 
 impl Sink {
+    fn new((form, framing): (Form, Framing), codec: &dyn Codec, told: &Told) -> Self {
+        let done = framing == Framing::Sse && form == Form::Chat;
+        Self { writer: codec.writer(told), framing, done, out: BytesMut::new(), failed: false }
+    }
+
     fn write(&mut self, event: &Event<'_>) {
         if self.failed {
             return;

@@ -1,14 +1,17 @@
 //! A Bedrock body as the pipeline sees it.
 
 use bedplate_core::cache::Canonical;
-use bedplate_core::call::{Headers, Operation};
+use bedplate_core::call::{Headers, Operation, Spoken};
 use bedplate_core::content::Content;
+use bedplate_core::conversation::Told;
+use bedplate_core::form::Form;
 use bedplate_core::refusal::Refusal;
 use bedplate_core::view::{Edits, View};
 use bedplate_pipeline::Native;
 use bedplate_wire::bedrock::view::{self, Asked};
 use bedplate_wire::bedrock::{Family, cache, maker, own};
 use bedplate_wire::sigv4::{BodyDigest, Hex64};
+use bedplate_wire::translate;
 use bytes::Bytes;
 
 /// The body, hashed once, and its view.
@@ -19,6 +22,8 @@ pub(super) struct Body {
     operation: Operation,
     family: Family,
     maker: Option<&'static str>,
+    /// How it is written; `None` for what is only passed on.
+    form: Option<Form>,
 }
 
 impl Body {
@@ -33,8 +38,15 @@ impl Body {
             metadata: headers.get("x-amzn-bedrock-request-metadata").map(|v| &**v),
         };
         let view = view::read(&asked, &content)?;
+        let form = match op {
+            Operation::Converse | Operation::ConverseStream => Some(Form::Converse),
+            Operation::InvokeModel | Operation::InvokeModelWithResponseStream => {
+                family.form(content.expose()).filter(|form| translate::knows(*form))
+            }
+            _ => None,
+        };
         let maker = maker(name);
-        Ok(Self { content, digest, view, operation: op, family, maker })
+        Ok(Self { content, digest, view, operation: op, family, maker, form })
     }
 
     pub(super) fn digest_hex(&self) -> Hex64 {
@@ -59,10 +71,16 @@ impl Native for Body {
         cache::canonical(self.operation, self.family, headers, &self.content)
     }
 
+    fn spoken(&self) -> Spoken {
+        Spoken { form: self.form, ..Spoken::default() }
+    }
+
     fn fits(&self, model: &str) -> bool {
         let native =
             matches!(self.operation, Operation::InvokeModel | Operation::InvokeModelWithResponseStream);
-        !native || Family::of(model) == self.family
+        let family = Family::of(model);
+        // what can be read can be written anew for any other model that holds conversations
+        !native || family == self.family || self.form.is_some() && family.converses()
     }
 
     fn is_foreign_to(&self, model: &str) -> bool {
@@ -72,6 +90,12 @@ impl Native for Body {
     }
 
     fn answer(&self, text: &str) -> Option<(Headers, Content)> {
-        own::answer(self.operation, text)
+        own::answer(self.operation, text).or_else(|| {
+            let (form, streams) = (self.form?, self.operation.streams());
+            let (content_type, body) = translate::own(form, streams, &Told::default(), text)?;
+            let mut headers = Headers::with_capacity(1);
+            headers.push("content-type", content_type);
+            Some((headers, Content::new(body)))
+        })
     }
 }

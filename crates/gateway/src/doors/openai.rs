@@ -1,0 +1,45 @@
+//! The OpenAI door: an OpenAI SDK whose base URL points here.
+
+use bedplate_core::call::Dialect;
+use bedplate_core::form::Form;
+use bedplate_core::refusal::{Code, Refusal};
+use bedplate_pipeline::Record;
+use http::Request;
+use http::request::Parts;
+use hyper::body::Incoming;
+
+use super::vendor::{self, Path};
+use super::{Came, Visit};
+use crate::body;
+use crate::connection::exchange::Conn;
+use crate::gateway::{Gateway, Snapshot};
+
+pub(super) async fn read(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    request: Request<Incoming>,
+    conn: &Conn,
+    came: Came,
+    record: &mut Record,
+) -> Result<(Visit, body::Held), Refusal> {
+    let (parts, incoming) = request.into_parts();
+    let path = path(&parts)?;
+    vendor::read((Dialect::OpenAi, path), gateway, snapshot, (parts, incoming), conn, came, record).await
+}
+
+fn path(parts: &Parts) -> Result<Path, Refusal> {
+    let path = parts.uri.path();
+    let path = path.strip_prefix("/openai").unwrap_or(path);
+    match (parts.method.as_str(), path) {
+        ("POST", "/v1/chat/completions") => Ok(Path::Conversation(Form::Chat)),
+        ("GET", "/v1/models") => Ok(Path::Models(None)),
+        ("GET", path) if path.starts_with("/v1/models/") => {
+            Ok(Path::Models(Some(vendor::label(&path["/v1/models/".len()..])?)))
+        }
+        (_, "/v1/responses") => Err(Refusal::new(
+            Code::UnknownOperation,
+            "bedplate does not speak the Responses API yet: use chat completions, `/v1/chat/completions`",
+        )),
+        _ => Err(Refusal::of(Code::UnknownOperation)),
+    }
+}

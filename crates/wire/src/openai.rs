@@ -1,0 +1,5 @@
+//! OpenAI's API beside its conversations, which are [`Form::Chat`](bedplate_core::form::Form::Chat): errors, lists of
+//! models.
+
+pub mod models;
+pub mod refuse;
