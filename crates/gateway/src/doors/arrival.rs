@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bedplate_core::cache::Wish;
-use bedplate_core::call::{Headers, Operation};
+use bedplate_core::call::Headers;
 use bedplate_core::key::Key;
 use bedplate_core::pace::Class;
 use bedplate_core::refusal::{Code, Refusal};
