@@ -12,6 +12,7 @@
 
 pub mod anthropic;
 pub mod bedrock;
+mod chat;
 pub mod envelope;
 pub mod eventstream;
 mod json;

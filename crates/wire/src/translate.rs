@@ -18,6 +18,7 @@ use bedplate_core::refusal::{Code, Refusal};
 use bedplate_core::view::Refuses;
 use bytes::Bytes;
 
+use crate::chat::Chat;
 use crate::eventstream;
 use crate::json::object::Bad;
 use crate::json::utf8;
@@ -212,17 +213,17 @@ pub(crate) trait WriteEvents: Send {
 /// For forms that are only carried as they are.
 fn codec(form: Form) -> Result<&'static dyn Codec, Refusal> {
     match form {
+        Form::Chat => Ok(&Chat::OpenAi),
+        Form::MistralChat => Ok(&Chat::Mistral),
+        Form::Jamba => Ok(&Chat::Jamba),
         Form::Converse
-        | Form::Chat
         | Form::Messages
         | Form::Claude
         | Form::Nova
         | Form::TitanText
         | Form::Llama
         | Form::MistralText
-        | Form::MistralChat
         | Form::CohereCommand
-        | Form::Jamba
         | Form::DeepSeekText => Err(Refusal::of(Code::Bug).because(format!("no codec for {}", form.name()))),
     }
 }

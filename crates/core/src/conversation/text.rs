@@ -26,6 +26,15 @@ impl<'a> Text<'a> {
         Self(Cow::Owned(serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())))
     }
 
+    /// Pieces that are escaped already, one after the other. None may end inside an escape.
+    pub fn of_inner(pieces: &[&str]) -> Self {
+        let mut raw = String::with_capacity(pieces.iter().map(|piece| piece.len()).sum::<usize>() + 2);
+        raw.push('"');
+        pieces.iter().for_each(|piece| raw.push_str(piece));
+        raw.push('"');
+        Self(Cow::Owned(raw))
+    }
+
     /// With quotes and escapes: to be written as a value.
     pub fn raw(&self) -> &str {
         &self.0
@@ -173,6 +182,7 @@ mod tests {
         assert_eq!(text.decode(), "a\né\"b");
         assert!(text.is("a\né\"b") && !text.is("a"));
         assert_eq!(Text::of("x\"\n").raw(), r#""x\"\n""#);
+        assert_eq!(Text::of_inner(&[text.inner(), "\\n", ""]).raw(), r#""a\n\u00e9\"b\n""#);
         assert!(matches!(Text::from_raw("\"plain\"").decode(), Cow::Borrowed("plain")));
     }
 

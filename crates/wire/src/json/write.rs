@@ -72,6 +72,15 @@ impl Object<'_> {
         self
     }
 
+    /// A string of pieces that are escaped already, one after the other.
+    pub(crate) fn pieces<'p>(&mut self, name: &str, pieces: impl IntoIterator<Item = &'p str>) -> &mut Self {
+        let out = self.name(name);
+        out.push('"');
+        out.extend(pieces);
+        out.push('"');
+        self
+    }
+
     pub(crate) fn number(&mut self, name: &str, n: u64) -> &mut Self {
         // a string takes all that is written to it
         let _ = write!(self.name(name), "{n}");

@@ -43,7 +43,19 @@ pub fn event(refusal: &Refusal) -> Bytes {
 
 /// An error of Bedrock's in OpenAI's words, by its name: `ThrottlingException`.
 pub fn upstream(status: u16, name: &str, message: &str) -> Error {
-    let (status, kind, code) = match name {
+    let (status, kind, code) = upstream_shape(status, name, message);
+    Error { status, kind, body: body(message, kind, None, code).into(), should_retry: None }
+}
+
+/// The payload of the event that says that the upstream broke off.
+pub(crate) fn broken(name: &str, message: &str) -> String {
+    let (_, kind, code) = upstream_shape(500, name, message);
+    body(message, kind, None, code)
+}
+
+/// Status, type and code.
+fn upstream_shape(status: u16, name: &str, message: &str) -> (u16, &'static str, Option<&'static str>) {
+    match name {
         "ThrottlingException" | "ModelNotReadyException" => {
             (429, "rate_limit_error", Some("rate_limit_exceeded"))
         }
@@ -60,8 +72,7 @@ pub fn upstream(status: u16, name: &str, message: &str) -> Error {
         "ModelTimeoutException" => (408, "server_error", None),
         _ if status < 500 => (status, "invalid_request_error", None),
         _ => (status, "server_error", None),
-    };
-    Error { status, kind, body: body(message, kind, None, code).into(), should_retry: None }
+    }
 }
 
 fn body(message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> String {

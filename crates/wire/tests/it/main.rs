@@ -5,6 +5,7 @@
 mod adapted;
 mod bodies;
 mod canonical;
+mod chat;
 mod eventstream;
 mod refusals;
 mod samples;

@@ -1,0 +1,6 @@
+//! OpenAI's chat completions.
+
+mod answers;
+mod hostile;
+mod requests;
+mod streams;
