@@ -1,26 +1,22 @@
 //! Replies and refusals as HTTP.
 
+mod outgoing;
 mod rates;
 mod words;
-
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
 use bedplate_core::cache::Mark;
 use bedplate_core::call::{CallId, Dialect, Operation};
 use bedplate_core::record::Degraded;
 use bedplate_core::refusal::Code;
 use bedplate_core::refusal::{Refusal, Retry};
-use bedplate_pipeline::{Call, Outflow, Record, Reply, ReplyBody};
-use bytes::Bytes;
+use bedplate_pipeline::{Call, Record, Reply, ReplyBody};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use hyper::body::{Body, Frame, SizeHint};
 
-use crate::connection::exchange::Exchange;
 use crate::doors::Door;
 use crate::gateway::Snapshot;
+use outgoing::End;
+pub(crate) use outgoing::Outgoing;
 
 const CALL_ID: HeaderName = HeaderName::from_static("x-bedplate-call-id");
 const BUDGET: HeaderName = HeaderName::from_static("x-bedplate-budget");
@@ -46,7 +42,7 @@ pub(crate) fn reply(
             // a stream that breaks ends with the dialect's own error event
             let operation = operation.unwrap_or(Operation::ConverseStream);
             let end = End { dialect: door.0, operation, id };
-            Outgoing { rest: Bytes::new(), flow: Some((flow, end)), exchange: None }
+            Outgoing::stream(flow, end)
         }
     };
     let mut response = Response::new(body);
@@ -164,90 +160,5 @@ fn set_call_id(headers: &mut HeaderMap, id: CallId, dialect: Dialect) {
             }
         }
         headers.insert(CALL_ID, value);
-    }
-}
-
-/// What it takes to end a stream that breaks.
-#[derive(Clone, Copy)]
-struct End {
-    dialect: Dialect,
-    operation: Operation,
-    id: CallId,
-}
-
-/// A response body: whole, or a stream that forwards pieces as they come.
-pub(crate) struct Outgoing {
-    /// What is there and has not been given yet.
-    rest: Bytes,
-    flow: Option<(Outflow, End)>,
-    exchange: Option<Exchange>,
-}
-
-impl Outgoing {
-    fn whole(bytes: Bytes) -> Self {
-        Self { rest: bytes, flow: None, exchange: None }
-    }
-
-    /// From now on the exchange lasts as long as this body.
-    pub(crate) fn belongs_to(&mut self, exchange: Exchange) {
-        if let Some(until) = self.flow.as_ref().and_then(|(flow, _)| flow.until()) {
-            exchange.ends_by(until);
-        }
-        self.exchange = Some(exchange);
-    }
-
-    /// The next bytes of a stream.
-    fn poll_flow(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let Some((flow, end)) = &mut self.flow else { return Poll::Ready(None) };
-        let next = flow.poll_next(cx).map(|next| {
-            next.map(|piece| {
-                piece.unwrap_or_else(|refusal| words::end(end.dialect, end.operation, &refusal, end.id))
-            })
-        });
-        if next.is_pending()
-            && let Some(exchange) = &self.exchange
-        {
-            exchange.waits();
-        }
-        next
-    }
-}
-
-impl Body for Outgoing {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let this = self.get_mut();
-        if this.rest.is_empty() {
-            match ready!(this.poll_flow(cx)) {
-                Some(piece) => this.rest = piece,
-                None => return Poll::Ready(None),
-            }
-        }
-        let most = match &this.exchange {
-            Some(exchange) => {
-                exchange.gave();
-                exchange.piece()
-            }
-            None => usize::MAX,
-        };
-        let piece =
-            if this.rest.len() <= most { std::mem::take(&mut this.rest) } else { this.rest.split_to(most) };
-        Poll::Ready(Some(Ok(Frame::data(piece))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.flow.is_none() && self.rest.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self.flow {
-            None => SizeHint::with_exact(self.rest.len() as u64),
-            Some(_) => SizeHint::default(),
-        }
     }
 }

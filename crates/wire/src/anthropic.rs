@@ -3,3 +3,6 @@
 
 pub mod models;
 pub mod refuse;
+
+/// What keeps a stream alive and says nothing.
+pub const PING: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
