@@ -162,7 +162,7 @@ pub struct Rest<'a> {
 impl<'a> Rest<'a> {
     /// What goes to a target of this form.
     pub fn to(&self, form: Form) -> &[Member<'a>] {
-        match self.form == Some(form) {
+        match self.form.is_some_and(|said| said.akin(form)) {
             true => &self.members,
             false => &[],
         }

@@ -44,6 +44,13 @@ impl Form {
         Self::DeepSeekText,
     ];
 
+    /// Whether two forms are one grammar: what one of them says and the normal form does not model means the same in the
+    /// other.
+    pub fn akin(self, other: Self) -> bool {
+        let native = |form| if form == Self::Claude { Self::Messages } else { form };
+        native(self) == native(other)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Converse => "converse",

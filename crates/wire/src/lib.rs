@@ -16,6 +16,7 @@ mod chat;
 pub mod envelope;
 pub mod eventstream;
 mod json;
+mod messages;
 pub mod openai;
 pub mod sigv4;
 pub mod sse;

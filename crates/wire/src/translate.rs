@@ -23,6 +23,7 @@ use crate::eventstream;
 use crate::json::object::Bad;
 use crate::json::utf8;
 use crate::json::write::object;
+use crate::messages::{CLAUDE, MESSAGES};
 use crate::sse;
 pub use stream::{Broken, Framing, Stream};
 
@@ -216,9 +217,9 @@ fn codec(form: Form) -> Result<&'static dyn Codec, Refusal> {
         Form::Chat => Ok(&Chat::OpenAi),
         Form::MistralChat => Ok(&Chat::Mistral),
         Form::Jamba => Ok(&Chat::Jamba),
+        Form::Messages => Ok(&MESSAGES),
+        Form::Claude => Ok(&CLAUDE),
         Form::Converse
-        | Form::Messages
-        | Form::Claude
         | Form::Nova
         | Form::TitanText
         | Form::Llama

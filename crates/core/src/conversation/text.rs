@@ -76,6 +76,8 @@ impl<'a> Text<'a> {
 pub struct Json<'a>(Cow<'a, str>);
 
 impl<'a> Json<'a> {
+    pub const NULL: Self = Self(Cow::Borrowed("null"));
+
     /// `raw` must be one value of JSON: what a parser found, or a writer wrote.
     pub fn from_raw(raw: impl Into<Cow<'a, str>>) -> Self {
         Self(raw.into())

@@ -151,7 +151,7 @@ impl<C: Fn(Feature) -> Carry> Fit<'_, C> {
 
     /// Members that only the form itself knows: each is named.
     fn rest(&mut self, rest: &mut Rest<'_>) {
-        if rest.form.is_none_or(|form| form == self.to) {
+        if rest.form.is_none_or(|form| form.akin(self.to)) {
             return;
         }
         for member in std::mem::take(&mut rest.members) {
@@ -168,7 +168,7 @@ impl<C: Fn(Feature) -> Carry> Fit<'_, C> {
                 self.maybe(&mut tool.strict, Feature::StrictTool);
                 self.keeps(Feature::Tool)
             }
-            ToolItem::Foreign { form, .. } => *form == to || self.keeps(Feature::ForeignTool),
+            ToolItem::Foreign { form, .. } => form.akin(to) || self.keeps(Feature::ForeignTool),
             ToolItem::System(_) => self.keeps(Feature::SystemTool),
             ToolItem::CachePoint(point) => self.cache_point(point),
         });
@@ -258,7 +258,7 @@ impl<C: Fn(Feature) -> Carry> Fit<'_, C> {
             }
             Block::CachePoint(point) => self.cache_point(point),
             Block::ToolChange { .. } => self.keeps(Feature::ToolChange),
-            Block::Foreign { form, .. } => *form == self.to || self.keeps(Feature::ForeignBlock),
+            Block::Foreign { form, .. } => form.akin(self.to) || self.keeps(Feature::ForeignBlock),
         }
     }
 
