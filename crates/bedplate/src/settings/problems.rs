@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use bedplate_core::route::is_bedrocks;
 use bedplate_gateway::tls;
 use bedplate_pipeline::{OperationsConfig, QuotaConfig, RungConfig};
 use bedplate_upstream::Kind;
 
-use super::Settings;
+use super::{Settings, nearest};
 
 /// A problem, and the keys it is about.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,6 +25,7 @@ impl Settings {
         self.listen_problems(&mut found);
         self.provider_problems(&mut found);
         self.model_problems(&mut found);
+        self.door_problems(&mut found);
         for (n, name) in self.operations.allow.iter().enumerate() {
             if let Err(said) = (OperationsConfig { allow: vec![name.clone()] }).build() {
                 found.add(&[&format!("operations.allow.{n}")], said);
@@ -83,6 +85,21 @@ impl Settings {
             if !names.insert(&target.name) {
                 let said = format!("`[[notify]]`: two are named `{}`", target.name);
                 found.add(&[&format!("notify.{n}.name")], said);
+            }
+        }
+    }
+
+    fn door_problems(&self, found: &mut Found<'_>) {
+        for (name, said) in self.doors.problems() {
+            found.add(&["doors.names"], format!("`[doors] names`: `{name}`: {said}"));
+        }
+        for (name, to) in &self.doors.names {
+            let alias = !to.is_empty() && !to.ends_with('*') && !is_bedrocks(to);
+            if alias && !self.model.iter().any(|model| model.name == *to) {
+                let aliases = self.model.iter().map(|model| model.name.as_str());
+                let hint = nearest::of(to, aliases).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                let said = format!("`[doors] names`: `{name}`: there is no `[[model]]` named `{to}`{hint}");
+                found.add(&["doors.names"], said);
             }
         }
     }

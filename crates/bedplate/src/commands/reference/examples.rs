@@ -13,6 +13,22 @@ const EXAMPLES: &[Example] = &[
     ("listen.tls", "[listen.tls]\nmode = \"self-signed\"", None),
     ("limits", "[limits]\nbody = \"4MiB\"\nbodies_in_flight = \"256MiB\"", None),
     ("auth", "[auth]\nsession_token = \"refuse\"", None),
+    (
+        "doors",
+        r#"
+[[provider]]
+name = "use1"
+kind = "bedrock"
+
+[[model]]
+name = "triage"
+targets = ["use1/us.amazon.nova-lite-v1:0"]
+
+[doors]
+names = { "gpt-4o-mini" = "triage", "claude-sonnet-*" = "us.anthropic.claude-sonnet-4-5-20250929-v1:0" }
+"#,
+        None,
+    ),
     ("store", "[store]\nledger = { postgres = { env = \"DATABASE_URL\" } }\nretention = \"90d\"", None),
     (
         "provider",
