@@ -1,5 +1,6 @@
 //! OpenAI's API beside its conversations, which are [`Form::Chat`](bedplate_core::form::Form::Chat): errors, lists of
-//! models.
+//! models, embeddings.
 
+pub mod embeddings;
 pub mod models;
 pub mod refuse;

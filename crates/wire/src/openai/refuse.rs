@@ -69,6 +69,7 @@ fn upstream_shape(status: u16, name: &str, message: &str) -> (u16, &'static str,
             (404, "invalid_request_error", Some("model_not_found"))
         }
         "ValidationException" => (400, "invalid_request_error", None),
+        "ModelErrorException" | "ModelStreamErrorException" => (502, "server_error", None),
         "ModelTimeoutException" => (408, "server_error", None),
         _ if status < 500 => (status, "invalid_request_error", None),
         _ => (status, "server_error", None),

@@ -55,6 +55,9 @@ fn refused(refuses: Refuses, feature: Feature) -> bool {
     }
 }
 
+/// More is not named: who writes so many members that a target does not know will not read their names.
+const NAMED: usize = 128;
+
 struct Fit<'d, C> {
     carries: C,
     to: Form,
@@ -77,7 +80,7 @@ impl<C: Fn(Feature) -> Carry> Fit<'_, C> {
     }
 
     fn drop(&mut self, dropped: Dropped) {
-        if !self.dropped.contains(&dropped) {
+        if self.dropped.len() < NAMED && !self.dropped.contains(&dropped) {
             self.dropped.push(dropped);
         }
     }

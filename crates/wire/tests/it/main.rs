@@ -10,6 +10,7 @@ mod eventstream;
 mod messages;
 mod messages_bad;
 mod messages_streams;
+mod openai;
 mod refusals;
 mod samples;
 mod sigv4;

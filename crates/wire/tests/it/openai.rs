@@ -1,0 +1,4 @@
+//! OpenAI's API beside conversations.
+
+mod embeddings;
+mod refusals;
