@@ -1,6 +1,7 @@
 //! Reading a few members of a JSON object without touching the rest.
 
 pub(crate) mod object;
+pub(crate) mod one;
 mod tree;
 pub(crate) mod write;
 

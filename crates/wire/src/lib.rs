@@ -13,6 +13,7 @@
 pub mod anthropic;
 pub mod bedrock;
 mod chat;
+mod converse;
 pub mod envelope;
 pub mod eventstream;
 mod json;

@@ -19,6 +19,7 @@ use bedplate_core::view::Refuses;
 use bytes::Bytes;
 
 use crate::chat::Chat;
+use crate::converse::Converse;
 use crate::eventstream;
 use crate::json::object::Bad;
 use crate::json::utf8;
@@ -214,13 +215,13 @@ pub(crate) trait WriteEvents: Send {
 /// For forms that are only carried as they are.
 fn codec(form: Form) -> Result<&'static dyn Codec, Refusal> {
     match form {
+        Form::Converse => Ok(&Converse),
         Form::Chat => Ok(&Chat::OpenAi),
         Form::MistralChat => Ok(&Chat::Mistral),
         Form::Jamba => Ok(&Chat::Jamba),
         Form::Messages => Ok(&MESSAGES),
         Form::Claude => Ok(&CLAUDE),
-        Form::Converse
-        | Form::Nova
+        Form::Nova
         | Form::TitanText
         | Form::Llama
         | Form::MistralText

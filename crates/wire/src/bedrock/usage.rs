@@ -79,6 +79,14 @@ pub fn converse(response: &[u8]) -> Metered {
     tally.metered(false)
 }
 
+/// Reads a `usage` object of any family; `None` when it does not say all, or a number in it cannot be. With
+/// `cached_within` the input may hold the cached tokens, as the streams of OpenAI's models do.
+pub(crate) fn counted(usage: &str, cached_within: bool) -> Option<Usage> {
+    let mut tally = Tally::default();
+    tally.usage(usage);
+    tally.metered(cached_within).usage
+}
+
 /// Reads the answer of InvokeModel: its body where that is text with usage in it, and the headers for what
 /// the body does not say.
 pub fn invoke(family: Family, request: &[u8], headers: &Headers, response: &[u8]) -> Metered {

@@ -135,6 +135,11 @@ pub(crate) fn within<E: Error>(part: fmt::Arguments<'_>, e: &impl fmt::Display) 
     }
 }
 
+/// An error in the value itself.
+pub(crate) fn wrong<E: Error>(why: &str) -> E {
+    E::custom(format_args!("{MARK}{MARK}{why}"))
+}
+
 pub(crate) fn twice<E: Error>(member: &str) -> E {
     E::custom(format_args!("{MARK}{member}{MARK}it stands there twice"))
 }
@@ -156,8 +161,13 @@ fn join(part: &str, at: &str) -> String {
 }
 
 /// A list whose wrong elements are named by their place.
-#[derive(Default)]
 pub(crate) struct List<T>(pub(crate) Vec<T>);
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {

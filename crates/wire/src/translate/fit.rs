@@ -45,6 +45,7 @@ fn refused(refuses: Refuses, feature: Feature) -> bool {
     match feature {
         Feature::Temperature | Feature::TopP | Feature::TopK => refuses.sampling,
         Feature::Tool
+        | Feature::SystemTool
         | Feature::ForeignTool
         | Feature::ToolChoice
         | Feature::ToolNever

@@ -6,6 +6,7 @@ mod adapted;
 mod bodies;
 mod canonical;
 mod chat;
+mod converse;
 mod eventstream;
 mod messages;
 mod messages_bad;
