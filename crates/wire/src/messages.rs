@@ -11,6 +11,7 @@ mod put;
 mod read;
 mod settle;
 mod source;
+pub(crate) mod splice;
 mod tools;
 mod turns;
 mod usage;

@@ -49,6 +49,8 @@ pub fn upstream(status: u16, name: &str, message: &str, call: &str) -> Error {
         "ValidationException" => (400, "invalid_request_error"),
         "ServiceUnavailableException" => (529, "overloaded_error"),
         "ModelTimeoutException" => (504, "timeout_error"),
+        // a fault of the model's and not of the request; clients do not try this status again, as AWS's do not
+        "ModelErrorException" | "ModelStreamErrorException" => (424, "api_error"),
         _ if status < 500 => (status, "invalid_request_error"),
         _ => (status, "api_error"),
     };

@@ -157,6 +157,12 @@ impl Items<'_> {
         self.raw(text.raw())
     }
 
+    /// A string, escaped.
+    pub(crate) fn string(&mut self, text: &str) -> &mut Self {
+        string(self.next(), text);
+        self
+    }
+
     pub(crate) fn object(&mut self) -> Object<'_> {
         object(self.next())
     }
