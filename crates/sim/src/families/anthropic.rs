@@ -13,8 +13,17 @@ use crate::seed::{ALPHANUMERIC, Rng, mix};
 use crate::stream::pieces;
 use crate::tokens;
 
+/// Bedrock's own word, or the date of an API version: what Anthropic's client for Bedrock sends since 2.12.
+fn is_version(version: &Value) -> bool {
+    let is_date = |text: &str| {
+        let digits = |part: &str, n: usize| part.len() == n && part.bytes().all(|b| b.is_ascii_digit());
+        matches!(text.split('-').collect::<Vec<_>>()[..], [y, m, d] if digits(y, 4) && digits(m, 2) && digits(d, 2))
+    };
+    version.as_str().is_some_and(|text| text == "bedrock-2023-05-31" || is_date(text))
+}
+
 pub(super) fn read(body: &Value, target: &Target) -> Result<Prompt, AwsError> {
-    if required(body, "anthropic_version")? != "bedrock-2023-05-31" {
+    if !is_version(required(body, "anthropic_version")?) {
         return Err(AwsError::validation("anthropic_version: Input should be 'bedrock-2023-05-31'"));
     }
     for extraneous in ["model", "stream"] {

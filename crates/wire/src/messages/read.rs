@@ -8,7 +8,7 @@ use bedplate_core::form::Form;
 use serde_json::value::RawValue;
 
 use super::turns::{self, Turns};
-use super::{VERSION, tools};
+use super::tools;
 use crate::json::object::{Bad, List, object, read};
 
 object!(Body {
@@ -157,8 +157,8 @@ fn ours(form: Form, body: &Body<'_>) -> Result<(), Bad> {
         (_, Some(_), _) => Err(Bad::value("model", elsewhere)),
         (_, _, Some(_)) => Err(Bad::value("stream", elsewhere)),
         (None, ..) => Err(missing("anthropic_version")),
-        (Some(version), ..) if version.is(VERSION) => Ok(()),
-        (Some(_), ..) => Err(Bad::value("anthropic_version", format!("expected `{VERSION}`"))),
+        // which versions there are is Bedrock's to say: clients send their own since 2026
+        (Some(_), ..) => Ok(()),
     }
 }
 
