@@ -6,6 +6,8 @@
 //!
 //! To add a form: a variant of [`Form`], a module with a codec, an arm in [`codec`].
 
+#[cfg(test)]
+mod carried;
 mod fit;
 mod stream;
 

@@ -9,6 +9,7 @@ mod tools;
 use std::borrow::Cow;
 
 use bedplate_core::conversation::{Conversation, Json, Member, Rest, Text};
+use bedplate_core::form::Form;
 use serde_json::value::RawValue;
 
 use super::Chat;
@@ -54,7 +55,7 @@ pub(super) fn conversation(chat: Chat, body: &str) -> Result<Conversation<'_>, B
     let mut request: Request<'_> = read(body)?;
     let mut c = Conversation::default();
     let mut rest = others(std::mem::take(&mut request.rest))?;
-    let mut unknown = Unknown::of(&mut rest);
+    let mut unknown = Unknown::of(chat, &mut rest);
     message::read_all(request.messages.take(), &mut c, &mut unknown)?;
     tools::read_all(chat, &mut request, &mut c, &mut unknown)?;
     options::read_all(request, &mut c, &mut unknown)?;
@@ -64,7 +65,10 @@ pub(super) fn conversation(chat: Chat, body: &str) -> Result<Conversation<'_>, B
 
 /// Members within a request that the form does not model: each name is kept once, so that it can be said that it was
 /// left out.
-pub(super) struct Unknown<'r, 'a>(&'r mut Vec<Member<'a>>);
+pub(super) struct Unknown<'r, 'a> {
+    form: Form,
+    members: &'r mut Vec<Member<'a>>,
+}
 
 /// Stands in names of members within lists: they are never written.
 const INNER: &str = "[].";
@@ -73,12 +77,12 @@ const INNER: &str = "[].";
 const NAMED: usize = 32;
 
 impl<'r, 'a> Unknown<'r, 'a> {
-    pub(super) fn of(members: &'r mut Vec<Member<'a>>) -> Self {
-        Self(members)
+    pub(super) fn of(chat: Chat, members: &'r mut Vec<Member<'a>>) -> Self {
+        Self { form: chat.form(), members }
     }
 
     fn keep(&mut self, name: &'static str, value: Json<'a>) {
-        self.0.push(Member { name: Cow::Borrowed(name), value });
+        self.members.push(Member { name: Cow::Borrowed(name), value });
     }
 
     /// Members that are null or empty say nothing.
@@ -88,9 +92,9 @@ impl<'r, 'a> Unknown<'r, 'a> {
                 continue;
             }
             let name = format!("{list}{INNER}{}", member.name);
-            let mut inner = self.0.iter().filter(|known| known.name.contains(INNER));
+            let mut inner = self.members.iter().filter(|known| known.name.contains(INNER));
             if inner.clone().count() < NAMED && !inner.any(|known| known.name == name) {
-                self.0.push(Member { name: name.into(), value: member.value });
+                self.members.push(Member { name: name.into(), value: member.value });
             }
         }
     }

@@ -32,14 +32,14 @@ object!(Message {
     "tool_calls" => calls: List<Call<'a>>,
 });
 
-pub(in crate::chat) fn read(_: Chat, body: &str) -> Result<Answer<'_>, Bad> {
+pub(in crate::chat) fn read(chat: Chat, body: &str) -> Result<Answer<'_>, Bad> {
     let whole: Whole<'_> = object(body)?;
     let choices = whole.choices.filter(|choices| !choices.0.is_empty());
     let choices = choices.ok_or_else(|| Bad::value("choices", "it must be there"))?.0;
     let choices = choices
         .into_iter()
         .enumerate()
-        .map(|(at, one)| choice(one).map_err(|e| e.within(format_args!("choices[{at}]"))));
+        .map(|(at, one)| choice(chat, one).map_err(|e| e.within(format_args!("choices[{at}]"))));
     Ok(Answer {
         id: whole.id,
         model: whole.model,
@@ -53,7 +53,7 @@ pub(in crate::chat) fn read(_: Chat, body: &str) -> Result<Answer<'_>, Bad> {
     })
 }
 
-fn choice(one: One<'_>) -> Result<Choice<'_>, Bad> {
+fn choice(chat: Chat, one: One<'_>) -> Result<Choice<'_>, Bad> {
     let message = one.message.ok_or_else(|| Bad::value("message", "it must be there"))?;
     let mut blocks = Vec::new();
     let told = message.reasoning_content.as_ref().or(message.reasoning.as_ref());
@@ -61,7 +61,7 @@ fn choice(one: One<'_>) -> Result<Choice<'_>, Bad> {
         .map_err(|e| e.within("message"))?;
     let thought = !blocks.is_empty();
     if let Some(raw) = message.content {
-        said(raw, thought, &mut blocks).map_err(|e| e.within("message.content"))?;
+        said(chat, raw, thought, &mut blocks).map_err(|e| e.within("message.content"))?;
     }
     if let Some(refusal) = message.refusal.filter(|refusal| !refusal.is_empty()) {
         blocks.push(Block::Refusal(refusal));
@@ -86,9 +86,9 @@ fn choice(one: One<'_>) -> Result<Choice<'_>, Bad> {
     Ok(Choice { content: blocks, stop, stopped_by, logprobs: one.logprobs })
 }
 
-fn said<'a>(raw: &'a RawValue, thought: bool, blocks: &mut Vec<Block<'a>>) -> Result<(), Bad> {
+fn said<'a>(chat: Chat, raw: &'a RawValue, thought: bool, blocks: &mut Vec<Block<'a>>) -> Result<(), Bad> {
     let before = blocks.len();
-    parts(raw, blocks, &mut Unknown::of(&mut Vec::new()))?;
+    parts(raw, blocks, &mut Unknown::of(chat, &mut Vec::new()))?;
     if !thought
         && let [Block::Text(text)] = &blocks[before..]
         && let Some((reasoning, rest)) = inline::split(text)

@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use bedplate_core::conversation::{
     Block, Conversation, Json, Message, Reasoning, Role, Text, ToolResult, ToolUse,
 };
+use bedplate_core::form::Form;
 use serde_json::value::RawValue;
 
 use super::{Marked, Unknown, parts, tools};
-use crate::chat::Chat;
 use crate::json::object::{Bad, List, object, read};
 
 object!(Turn {
@@ -149,7 +149,8 @@ fn assistant<'a>(
         return Err(Bad::value("content", "it must be there, or `tool_calls`"));
     }
     for (at, raw) in calls.iter().enumerate() {
-        let (block, id) = call(raw.get()).map_err(|e| e.within(format_args!("tool_calls[{at}]")))?;
+        let (block, id) =
+            call(raw.get(), unknown.form).map_err(|e| e.within(format_args!("tool_calls[{at}]")))?;
         *open.ids.entry(id).or_default() += 1;
         blocks.push(block);
     }
@@ -183,7 +184,7 @@ pub(in crate::chat) fn reasoning<'a>(
 }
 
 /// A use of a tool, and its id.
-fn call(raw: &str) -> Result<(Block<'_>, Cow<'_, str>), Bad> {
+fn call(raw: &str, form: Form) -> Result<(Block<'_>, Cow<'_, str>), Bad> {
     let call: Call<'_> = read(raw)?;
     let id = call.id.clone().filter(|id| !id.is_empty());
     let id = id.ok_or_else(|| Bad::value("id", "it must be there"))?;
@@ -196,7 +197,7 @@ fn call(raw: &str) -> Result<(Block<'_>, Cow<'_, str>), Bad> {
                 false => Err(Bad::value("function.arguments", "what the string holds is not JSON")),
             }
         }
-        Some(_) => Ok((Block::Foreign { form: Chat::OpenAi.form(), block: Json::from_raw(raw) }, key)),
+        Some(_) => Ok((Block::Foreign { form, block: Json::from_raw(raw) }, key)),
     }
 }
 

@@ -4,7 +4,6 @@ use bedplate_core::conversation::{Block, Document, Json, Media, Reasoning, Sourc
 use serde_json::value::RawValue;
 
 use super::{Marked, Unknown, media, tools};
-use crate::chat::Chat;
 use crate::json::object::{Bad, List, object, read};
 
 object!(Part {
@@ -75,7 +74,7 @@ fn part<'a>(raw: &'a str, blocks: &mut Vec<Block<'a>>, unknown: &mut Unknown<'_,
             return Err(Bad::value("type", "mixed dialects: it belongs to Anthropic's messages"));
         }
         _ => {
-            blocks.push(Block::Foreign { form: Chat::OpenAi.form(), block: Json::from_raw(raw) });
+            blocks.push(Block::Foreign { form: unknown.form, block: Json::from_raw(raw) });
             return Ok(());
         }
     });
