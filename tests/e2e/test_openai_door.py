@@ -148,3 +148,23 @@ def test_a_client_that_leaves_is_settled(gateway, client):
     stream.close()
     row = gateway.record(stream.response.headers["x-bedplate-call-id"])["call"]
     assert row["ending"] in ("answered", "abandoned") and row["usage"]["output"] > 0
+
+
+@pytest.mark.parametrize("model", ["amazon.titan-embed-text-v2:0", "cohere.embed-english-v3"])
+def test_texts_are_embedded_whatever_the_model_takes_at_once(gateway, client, model):
+    texts = [f"text number {n}" for n in range(5)]
+    raw = client.embeddings.with_raw_response.create(model=model, input=texts)
+    embedded = raw.parse()
+    assert [e.index for e in embedded.data] == list(range(5)) and embedded.model == model
+    assert len({tuple(e.embedding) for e in embedded.data}) == 5 and len(embedded.data[0].embedding) >= 256
+    assert embedded.usage.prompt_tokens > 0
+    [one] = client.embeddings.create(model=model, input=texts[3], encoding_format="float").data
+    assert one.embedding == pytest.approx(embedded.data[3].embedding, rel=1e-6)
+    row = gateway.record(raw.headers["x-bedplate-call-id"])["call"]
+    assert row["usage"]["input"] == embedded.usage.prompt_tokens
+
+
+def test_a_model_that_does_not_embed_says_so(client):
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.embeddings.create(model="chat", input="hi")
+    assert refused.value.param == "model"

@@ -1,7 +1,9 @@
 //! Amazon Bedrock in one region and account, in its own words: bytes pass through.
 
 mod answer;
+mod count;
 pub(crate) mod credentials;
+mod embed;
 mod exchange;
 mod flow;
 mod headers;
@@ -33,6 +35,7 @@ pub use probe::{Logging, Probe};
 use profiles::Leads;
 use sessions::{Session, Sessions};
 use sign::Signer;
+use speech::Way;
 use tenants::Tenants;
 pub use trial::Trial;
 
@@ -186,8 +189,10 @@ impl Provider for Bedrock {
         deadlines: Deadlines,
     ) -> BoxFuture<'static, Result<Answer, Failed>> {
         match speech::of(&ask) {
-            None => Box::pin(exchange::exchange(self, ask, deadlines)),
-            Some(speech) => Box::pin(speech::interpreted(self, ask, speech, deadlines)),
+            Way::AsItIs => Box::pin(exchange::exchange(self, ask, deadlines)),
+            Way::In(speech) => Box::pin(speech::interpreted(self, ask, speech, deadlines)),
+            Way::Embeddings => Box::pin(embed::embeddings(self, ask, deadlines)),
+            Way::Count => Box::pin(count::tokens(self, ask, deadlines)),
         }
     }
 }

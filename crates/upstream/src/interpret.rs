@@ -12,12 +12,14 @@ use bedplate_core::form::Form;
 use bedplate_core::record::AttemptTimings;
 use bedplate_core::refusal::{Code, Refusal};
 use bedplate_pipeline::{Answer, AnswerBody, Ask, Failed};
+use bedplate_wire::anthropic::{stream::Frames, to_native};
 use bedplate_wire::bedrock::view::{METADATA_HEADER, TIER_HEADER};
 use bedplate_wire::sigv4::BodyDigest;
-use bedplate_wire::translate::{self, Framing, Guardrail, Stream, Wanted};
+use bedplate_wire::translate::{self, Framing, Guardrail, Stream, Translated, Wanted};
 use bedplate_wire::{eventstream, sse};
+use bytes::Bytes;
 
-use flow::Interpreted;
+use flow::{Interpreted, Turn};
 
 /// How a target wants to be asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +34,8 @@ pub(crate) struct Speech {
 pub(crate) struct Back {
     from: Speech,
     to: (Form, Framing),
+    /// What is said is the same in both.
+    same: bool,
     told: Told,
     dropped: Vec<Dropped>,
 }
@@ -50,7 +54,6 @@ pub(crate) fn out(ask: Ask, to: Speech, path: &str) -> Result<(Ask, Back), Faile
         return Err(failed(Refusal::of(Code::Bug).because("a body of no known form")));
     };
     let told = told.as_deref().cloned().unwrap_or_default();
-    let told = Told { upstream: ask.model.to_string(), ..told };
     let metadata = metadata(&ask.headers);
     let wanted = Wanted {
         model: &ask.model,
@@ -61,58 +64,103 @@ pub(crate) fn out(ask: Ask, to: Speech, path: &str) -> Result<(Ask, Back), Faile
         betas: ask.headers.text("anthropic-beta").unwrap_or_default(),
         refuses: ask.refuses,
     };
-    let body = match ask.body.as_slice() {
-        [one] => one.clone(),
-        slices => slices.concat().into(),
+    let body = joined(&ask.body);
+    // the bytes that a client of Anthropic's sent are those that Claude reads, but for what the path says
+    let same = (form, to.form) == (Form::Messages, Form::Claude) && ask.refuses.nothing();
+    let written = match same {
+        true => spliced(body, wanted.betas),
+        false => translate::request(form, to.form, &body, wanted),
     };
-    let written = translate::request(form, to.form, &body, wanted).map_err(failed)?;
-    let digest = BodyDigest::of(&written.body);
-    let mut headers = Headers::with_capacity(4);
-    headers.push("content-type", "application/json");
+    let written = written.map_err(failed)?;
+    let mut headers = Headers::with_capacity(8);
     headers.push("accept", if wanted.stream { accept(to.framing) } else { "application/json" });
+    if native(to.operation) {
+        // what stands beside a native body stays beside it
+        for (name, value) in ask.headers.iter().filter(|(name, _)| name.starts_with(b"x-amzn-bedrock-")) {
+            headers.push(name.clone(), value.clone());
+        }
+    }
+    let told = Told { upstream: ask.model.to_string(), ..told };
+    let mut asked = anew(ask, written.body, path);
+    asked.operation = to.operation;
+    headers.into_iter().for_each(|(name, value)| asked.headers.push(name, value));
+    Ok((asked, Back { from: to, to: (form, framing), same, told, dropped: written.dropped }))
+}
+
+/// A body of Anthropic's API as Claude's own is.
+fn spliced(body: Bytes, betas: &str) -> Result<Translated, Refusal> {
+    let body = Content::new(body);
+    let edits = to_native(&body, betas)?;
+    Ok(Translated { body: joined(&edits.apply(&body)), dropped: Vec::new() })
+}
+
+/// A request with another body, at another path; the model is put in where the target's own name is written.
+pub(crate) fn anew(ask: Ask, body: Bytes, path: &str) -> Ask {
+    let mut headers = Headers::with_capacity(8);
+    headers.push("content-type", "application/json");
     for name in ["user-agent", "traceparent", "tracestate"] {
         if let Some(value) = ask.headers.get(name) {
             headers.push(name, value.clone());
         }
     }
-    let asked = Ask {
-        operation: to.operation,
+    Ask {
         path: path.to_owned(),
         stands_in: true,
         query: String::new(),
         headers,
-        sha256: *digest.bytes(),
-        body: vec![written.body],
+        sha256: *BodyDigest::of(&body).bytes(),
+        body: vec![body],
         spoken: Spoken::default(),
         ..ask
-    };
-    Ok((asked, Back { from: to, to: (form, framing), told, dropped: written.dropped }))
+    }
+}
+
+/// A body in one piece.
+pub(crate) fn joined(slices: &[Bytes]) -> Bytes {
+    match slices {
+        [one] => one.clone(),
+        slices => slices.concat().into(),
+    }
+}
+
+/// Tells the caller, and the record, what was left out.
+pub(crate) fn say_dropped(answer: &mut Answer, dropped: Vec<Dropped>) {
+    if dropped.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = dropped.iter().map(Dropped::name).filter(|name| is_plain(name)).collect();
+    answer.headers.push(DROPPED, names.join(", "));
+    answer.dropped = dropped;
+}
+
+fn native(operation: Operation) -> bool {
+    matches!(operation, Operation::InvokeModel | Operation::InvokeModelWithResponseStream)
 }
 
 impl Back {
     /// Brings an answer back. An error stays as it is: the door says it in its own words.
     pub(crate) fn bring(self, mut answer: Answer) -> Result<Answer, Failed> {
-        let Self { from, to, told, dropped } = self;
-        if !dropped.is_empty() {
-            let names: Vec<&str> = dropped.iter().map(Dropped::name).filter(|name| is_plain(name)).collect();
-            answer.headers.push(DROPPED, names.join(", "));
-            answer.dropped = dropped;
-        }
+        let Self { from, to, same, told, dropped } = self;
+        say_dropped(&mut answer, dropped);
         if answer.status != 200 {
             return Ok(answer);
         }
         let timings = answer.timings;
         let sent = |refusal: Refusal| Failed { sent: true, timings, ..failed(refusal) };
         answer.body = match answer.body {
+            AnswerBody::Whole(content, metered) if same => AnswerBody::Whole(content, metered),
             AnswerBody::Whole(content, metered) => {
                 let body = translate::answer(from.form, to.0, content.expose(), &told).map_err(sent)?;
                 answer.headers.set("content-type", "application/json");
                 AnswerBody::Whole(Content::new(body), metered)
             }
             AnswerBody::Stream(flow) => {
-                let stream = Stream::new((from.form, from.framing), to, &told).map_err(sent)?;
+                let turn = match same {
+                    true => Turn::Frames(Frames::new(told.id)),
+                    false => Turn::Forms(Stream::new((from.form, from.framing), to, &told).map_err(sent)?),
+                };
                 answer.headers.set("content-type", accept(to.1));
-                AnswerBody::Stream(Box::new(Interpreted::new(flow, stream)))
+                AnswerBody::Stream(Box::new(Interpreted::new(flow, turn)))
             }
         };
         Ok(answer)
@@ -160,7 +208,7 @@ fn is_plain(name: &str) -> bool {
 }
 
 /// Nothing was sent.
-fn failed(refusal: Refusal) -> Failed {
+pub(crate) fn failed(refusal: Refusal) -> Failed {
     let Refusal { code, said, cause, .. } = refusal;
     let timings = AttemptTimings::default();
     Failed {

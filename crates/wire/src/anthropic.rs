@@ -4,8 +4,8 @@
 pub mod count_tokens;
 pub mod models;
 pub mod refuse;
-
-/// What keeps a stream alive and says nothing.
-pub const PING: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
+pub mod stream;
 
 pub use crate::messages::splice::to_native;
+/// What keeps a stream alive and says nothing.
+pub const PING: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";

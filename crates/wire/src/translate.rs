@@ -29,6 +29,7 @@ use crate::json::write::object;
 use crate::messages::{CLAUDE, MESSAGES};
 use crate::sse;
 pub use stream::{Broken, Framing, Stream};
+pub(crate) use stream::{chunk, upper_camel};
 
 /// What is asked of a translation beside what the request says.
 #[derive(Clone, Copy, Debug, Default)]

@@ -97,7 +97,8 @@ impl Settings {
             let alias = !to.is_empty() && !to.ends_with('*') && !is_bedrocks(to);
             if alias && !self.model.iter().any(|model| model.name == *to) {
                 let aliases = self.model.iter().map(|model| model.name.as_str());
-                let hint = nearest::of(to, aliases).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                let hint = nearest::of(to, aliases)
+                    .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
                 let said = format!("`[doors] names`: `{name}`: there is no `[[model]]` named `{to}`{hint}");
                 found.add(&["doors.names"], said);
             }

@@ -35,6 +35,7 @@ fn path(parts: &Parts) -> Result<Path, Refusal> {
     let path = path.strip_prefix("/anthropic").unwrap_or(path);
     match (parts.method.as_str(), path) {
         ("POST", "/v1/messages") => Ok(Path::Conversation(Form::Messages)),
+        ("POST", "/v1/messages/count_tokens") => Ok(Path::Count),
         ("GET", "/v1/models") => Ok(Path::Models(None)),
         ("GET", path) if path.starts_with("/v1/models/") => {
             Ok(Path::Models(Some(vendor::label(&path["/v1/models/".len()..])?)))

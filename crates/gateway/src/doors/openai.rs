@@ -32,6 +32,7 @@ fn path(parts: &Parts) -> Result<Path, Refusal> {
     let path = path.strip_prefix("/openai").unwrap_or(path);
     match (parts.method.as_str(), path) {
         ("POST", "/v1/chat/completions") => Ok(Path::Conversation(Form::Chat)),
+        ("POST", "/v1/embeddings") => Ok(Path::Embeddings),
         ("GET", "/v1/models") => Ok(Path::Models(None)),
         ("GET", path) if path.starts_with("/v1/models/") => {
             Ok(Path::Models(Some(vendor::label(&path["/v1/models/".len()..])?)))

@@ -24,6 +24,10 @@ use crate::gateway::{Gateway, Snapshot};
 pub(super) enum Path {
     /// An answer, in the words of a form.
     Conversation(Form),
+    /// Vectors that stand for texts.
+    Embeddings,
+    /// How many tokens a conversation has.
+    Count,
     /// All models, or one.
     Models(Option<String>),
 }
@@ -41,6 +45,8 @@ pub(super) async fn read(
     // which it is a stream or not stands in the body
     let operation = match path {
         Path::Conversation(_) => Operation::Converse,
+        Path::Embeddings => Operation::InvokeModel,
+        Path::Count => Operation::CountTokens,
         Path::Models(None) => Operation::ListFoundationModels,
         Path::Models(Some(_)) => Operation::GetFoundationModel,
     };
@@ -51,14 +57,16 @@ pub(super) async fn read(
         return Err(Refusal::new(Code::BadBody, "this path takes no body"));
     }
     let form = match &path {
-        Path::Conversation(form) => *form,
-        Path::Models(_) => Form::Chat,
+        Path::Conversation(form) => Some(*form),
+        Path::Count => Some(Form::Messages),
+        Path::Embeddings | Path::Models(_) => None,
     };
     let envelope = match path {
-        Path::Conversation(_) => Envelope::read(&bytes)?,
         Path::Models(_) => Envelope::default(),
+        _ => Envelope::read(&bytes)?,
     };
-    let operation = if envelope.stream { Operation::ConverseStream } else { operation };
+    let streams = envelope.stream && operation == Operation::Converse;
+    let operation = if streams { Operation::ConverseStream } else { operation };
     tags.user = tags.user.or(envelope.user);
     let name = snapshot.names.of(&envelope.model);
     record.called(operation, &name, &tags);
@@ -90,8 +98,8 @@ pub(super) async fn read(
     };
     Ok((
         match path {
-            Path::Conversation(_) => Visit::Call(call),
             Path::Models(which) => Visit::Models(call, which),
+            _ => Visit::Call(call),
         },
         held,
     ))

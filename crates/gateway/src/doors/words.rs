@@ -12,6 +12,7 @@ use bedplate_core::view::{Edits, View};
 use bedplate_pipeline::Native;
 use bedplate_wire::bedrock::view::{self, Asked};
 use bedplate_wire::bedrock::{Family, cache, maker};
+use bedplate_wire::openai::embeddings::Embedder;
 use bedplate_wire::sigv4::{BodyDigest, Hex64};
 use bedplate_wire::translate;
 use bytes::Bytes;
@@ -30,7 +31,7 @@ pub(super) struct Words {
 impl Words {
     /// `model` is what the caller's name leads to first.
     pub(super) fn read(
-        (dialect, form): (Dialect, Form),
+        (dialect, form): (Dialect, Option<Form>),
         operation: Operation,
         model: &str,
         bytes: Bytes,
@@ -38,14 +39,10 @@ impl Words {
     ) -> Result<Self, Refusal> {
         let digest = BodyDigest::of(&bytes);
         let content = Content::new(bytes);
-        let asked = Asked {
-            operation: native(operation),
-            family: family(dialect),
-            content_type: None,
-            metadata: None,
-        };
+        let family = family(dialect, operation);
+        let asked = Asked { operation: native(operation), family, content_type: None, metadata: None };
         let view = view::read(&asked, &content)?;
-        let spoken = Spoken { dialect, form: Some(form), told: Some(Arc::new(told)) };
+        let spoken = Spoken { dialect, form, told: Some(Arc::new(told)) };
         Ok(Self { content, digest, view, spoken, operation, maker: maker(model) })
     }
 
@@ -69,7 +66,12 @@ impl Native for Words {
 
     fn canonical(&self, headers: &Headers) -> Option<Canonical> {
         let dialect = self.spoken.dialect;
-        let canonical = cache::canonical(native(self.operation), family(dialect), headers, &self.content)?;
+        let canonical = cache::canonical(
+            native(self.operation),
+            family(dialect, self.operation),
+            headers,
+            &self.content,
+        )?;
         // the same bytes through another door get an answer in other words
         let request = Fingerprint::of("door 1", [dialect.name().as_bytes(), canonical.request.bytes()]);
         Some(Canonical { request, ..canonical })
@@ -80,7 +82,10 @@ impl Native for Words {
     }
 
     fn fits(&self, model: &str) -> bool {
-        Family::of(model).converses()
+        match self.operation {
+            Operation::InvokeModel => Embedder::of(model).is_some(),
+            _ => Family::of(model).converses(),
+        }
     }
 
     fn is_foreign_to(&self, model: &str) -> bool {
@@ -100,14 +105,17 @@ impl Native for Words {
 
 /// Bodies of both vendors are read as those of their models are.
 fn native(operation: Operation) -> Operation {
-    match operation.streams() {
-        true => Operation::InvokeModelWithResponseStream,
-        false => Operation::InvokeModel,
+    match operation {
+        Operation::ConverseStream => Operation::InvokeModelWithResponseStream,
+        Operation::Converse => Operation::InvokeModel,
+        other => other,
     }
 }
 
-fn family(dialect: Dialect) -> Family {
+fn family(dialect: Dialect, operation: Operation) -> Family {
     match dialect {
+        // embeddings: what is said of one family of models that embed is so of all
+        Dialect::OpenAi if operation == Operation::InvokeModel => Family::TitanEmbed,
         Dialect::Anthropic => Family::Anthropic,
         Dialect::OpenAi | Dialect::Bedrock => Family::OpenAi,
     }

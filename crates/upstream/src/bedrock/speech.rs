@@ -11,28 +11,32 @@ use bedplate_wire::translate::Framing;
 use super::{Bedrock, exchange};
 use crate::interpret::{self, Speech};
 
-/// How the target of a call is asked, where that is another way than the caller's; `None` when bytes pass through.
-pub(super) fn of(ask: &Ask) -> Option<Speech> {
-    let form = ask.spoken.form?;
-    match (ask.spoken.dialect, ask.operation) {
-        (Dialect::Bedrock, Operation::InvokeModel | Operation::InvokeModelWithResponseStream) => {
-            (!is_of(form, &ask.model)).then(|| converse(ask.operation))
+/// How a call is carried.
+pub(super) enum Way {
+    /// Bytes pass through.
+    AsItIs,
+    /// The request is written anew.
+    In(Speech),
+    Embeddings,
+    Count,
+}
+
+/// How the target of a call is asked.
+pub(super) fn of(ask: &Ask) -> Way {
+    match (ask.spoken.dialect, ask.operation, ask.spoken.form) {
+        (Dialect::OpenAi, Operation::InvokeModel, _) => Way::Embeddings,
+        (Dialect::Anthropic, Operation::CountTokens, _) => Way::Count,
+        (Dialect::Bedrock, Operation::InvokeModel | Operation::InvokeModelWithResponseStream, Some(form))
+            if !is_of(form, &ask.model) =>
+        {
+            Way::In(converse(ask.operation))
         }
-        (Dialect::Bedrock, _) => None,
+        (Dialect::Bedrock, ..) => Way::AsItIs,
         // Claude is asked in words that Anthropic's dialect has all of
-        (Dialect::Anthropic, operation) if Family::of(&ask.model) == Family::Anthropic => {
-            Some(match operation.streams() {
-                true => Speech {
-                    form: Form::Claude,
-                    framing: Framing::Chunks,
-                    operation: Operation::InvokeModelWithResponseStream,
-                },
-                false => {
-                    Speech { form: Form::Claude, framing: Framing::Chunks, operation: Operation::InvokeModel }
-                }
-            })
+        (Dialect::Anthropic, operation, _) if Family::of(&ask.model) == Family::Anthropic => {
+            Way::In(claude(operation))
         }
-        (Dialect::OpenAi | Dialect::Anthropic, operation) => Some(converse(operation)),
+        (Dialect::OpenAi | Dialect::Anthropic, operation, _) => Way::In(converse(operation)),
     }
 }
 
@@ -44,6 +48,14 @@ pub(super) async fn interpreted(
 ) -> Result<Answer, Failed> {
     let (ask, back) = interpret::out(ask, speech, path(speech.operation))?;
     back.bring(exchange::exchange(provider, ask, deadlines).await?)
+}
+
+fn claude(operation: Operation) -> Speech {
+    let operation = match operation.streams() {
+        true => Operation::InvokeModelWithResponseStream,
+        false => Operation::InvokeModel,
+    };
+    Speech { form: Form::Claude, framing: Framing::Chunks, operation }
 }
 
 fn converse(operation: Operation) -> Speech {

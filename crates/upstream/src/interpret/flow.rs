@@ -4,19 +4,44 @@ use std::task::{Context, Poll, ready};
 
 use bedplate_core::refusal::Code;
 use bedplate_pipeline::{Broke, Flow, Heard, Metered, Piece};
+use bedplate_wire::anthropic::stream::Frames;
 use bedplate_wire::translate::{Broken, Stream};
+use bytes::Bytes;
 
 pub(super) struct Interpreted {
     flow: Box<dyn Flow>,
-    stream: Stream,
+    turn: Turn,
     /// Of events that are nothing in the caller's words.
     heard: Heard,
     ended: bool,
 }
 
+/// From the upstream's bytes to the caller's.
+pub(super) enum Turn {
+    Forms(Stream),
+    /// The same payloads, framed in another way.
+    Frames(Frames),
+}
+
+impl Turn {
+    fn feed(&mut self, bytes: Bytes) -> Result<Bytes, Broken> {
+        match self {
+            Self::Forms(stream) => stream.feed(bytes),
+            Self::Frames(frames) => frames.feed(bytes),
+        }
+    }
+
+    fn finish(&mut self) -> Result<Bytes, Broken> {
+        match self {
+            Self::Forms(stream) => stream.finish(),
+            Self::Frames(frames) => frames.finish(),
+        }
+    }
+}
+
 impl Interpreted {
-    pub(super) fn new(flow: Box<dyn Flow>, stream: Stream) -> Self {
-        Self { flow, stream, heard: Heard::default(), ended: false }
+    pub(super) fn new(flow: Box<dyn Flow>, turn: Turn) -> Self {
+        Self { flow, turn, heard: Heard::default(), ended: false }
     }
 }
 
@@ -26,7 +51,7 @@ impl Flow for Interpreted {
             let bytes = match ready!(self.flow.poll_piece(cx)) {
                 Some(Ok(Piece { bytes, heard })) => {
                     self.heard.merge(heard);
-                    self.stream.feed(bytes)
+                    self.turn.feed(bytes)
                 }
                 Some(Err(broke)) => {
                     self.ended = true;
@@ -34,7 +59,7 @@ impl Flow for Interpreted {
                 }
                 None => {
                     self.ended = true;
-                    self.stream.finish()
+                    self.turn.finish()
                 }
             };
             match bytes {

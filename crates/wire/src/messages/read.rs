@@ -7,8 +7,8 @@ use bedplate_core::conversation::{
 use bedplate_core::form::Form;
 use serde_json::value::RawValue;
 
-use super::turns::{self, Turns};
 use super::tools;
+use super::turns::{self, Turns};
 use crate::json::object::{Bad, List, object, read};
 
 object!(Body {

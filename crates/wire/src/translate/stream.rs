@@ -225,7 +225,7 @@ fn frame(framing: Framing, name: &str, payload: &str, out: &mut BytesMut) {
 }
 
 /// The bytes inside a frame of a native stream.
-fn chunk(payload: &[u8]) -> Result<Vec<u8>, Broken> {
+pub(crate) fn chunk(payload: &[u8]) -> Result<Vec<u8>, Broken> {
     let bad = || Broken("a chunk of the stream cannot be read".into());
     let text = json::utf8(payload).map_err(|_| bad())?;
     let picked = json::pick(text, &["bytes"]).map_err(|_| bad())?;
@@ -243,7 +243,7 @@ fn message(payload: &[u8]) -> Text<'static> {
 }
 
 /// `throttlingException` in a frame is `ThrottlingException` everywhere else.
-fn upper_camel(name: &str) -> String {
+pub(crate) fn upper_camel(name: &str) -> String {
     let mut chars = name.chars();
     chars.next().map_or_else(String::new, |c| c.to_ascii_uppercase().to_string() + chars.as_str())
 }
