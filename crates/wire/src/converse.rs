@@ -9,25 +9,26 @@
 //! - The name of the person behind a call has no place and needs none: bedplate itself records it.
 //! - Unknown members of inner objects are kept by their path (`inferenceConfig.newest`), unknown blocks whole.
 
-mod answer;
-mod blocks;
+pub(crate) mod answer;
+pub(crate) mod blocks;
 mod citations;
-mod fields;
-mod ids;
-mod known;
+pub(crate) mod fields;
+pub(crate) mod ids;
+pub(crate) mod known;
 mod media;
-mod reader;
-mod request;
-mod settle;
+pub(crate) mod reader;
+pub(crate) mod request;
+pub(crate) mod settle;
 mod stop;
-mod tools;
-mod usage;
-mod write;
-mod writer;
+pub(crate) mod tools;
+pub(crate) mod usage;
+pub(crate) mod write;
+pub(crate) mod writer;
 
 use bedplate_core::conversation::{Answer, Carry, Conversation, Dropped, Feature};
 use bedplate_core::form::Form;
 
+use crate::bedrock::Family;
 use crate::json::object::Bad;
 use crate::translate::{Codec, ReadEvents, Told, Wanted, WriteEvents};
 
@@ -50,7 +51,7 @@ impl Codec for Converse {
         // Bedrock has the word on what was written for it
         match from == Form::Converse && !wanted.refuses.foreign {
             true => Ok(Vec::new()),
-            false => settle::settle(conversation, wanted),
+            false => settle::settle(conversation, Family::of(wanted.model), wanted),
         }
     }
 
@@ -75,7 +76,7 @@ impl Codec for Converse {
     }
 
     fn writer(&self, _told: &Told) -> Box<dyn WriteEvents> {
-        Box::new(writer::Writer::new())
+        Box::new(writer::Writer::new(Form::Converse))
     }
 }
 

@@ -18,6 +18,7 @@ pub mod envelope;
 pub mod eventstream;
 mod json;
 mod messages;
+mod nova;
 pub mod openai;
 pub mod sigv4;
 pub mod sse;

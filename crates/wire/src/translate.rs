@@ -27,6 +27,7 @@ use crate::json::object::Bad;
 use crate::json::utf8;
 use crate::json::write::object;
 use crate::messages::{CLAUDE, MESSAGES};
+use crate::nova::Nova;
 use crate::sse;
 pub use stream::{Broken, Framing, Stream};
 pub(crate) use stream::{chunk, upper_camel};
@@ -224,12 +225,10 @@ fn codec(form: Form) -> Result<&'static dyn Codec, Refusal> {
         Form::Jamba => Ok(&Chat::Jamba),
         Form::Messages => Ok(&MESSAGES),
         Form::Claude => Ok(&CLAUDE),
-        Form::Nova
-        | Form::TitanText
-        | Form::Llama
-        | Form::MistralText
-        | Form::CohereCommand
-        | Form::DeepSeekText => Err(Refusal::of(Code::Bug).because(format!("no codec for {}", form.name()))),
+        Form::Nova => Ok(&Nova),
+        Form::TitanText | Form::Llama | Form::MistralText | Form::CohereCommand | Form::DeepSeekText => {
+            Err(Refusal::of(Code::Bug).because(format!("no codec for {}", form.name())))
+        }
     }
 }
 

@@ -30,7 +30,7 @@ object!(NovaBody { "type" => kind: Text<'a>, "maxReasoningEffort" => effort: Tex
 ///
 /// # Errors
 /// When they are no object, or name a member twice.
-pub(super) fn fields<'a>(value: &'a str, c: &mut Conversation<'a>) -> Result<(), Bad> {
+pub(crate) fn fields<'a>(value: &'a str, c: &mut Conversation<'a>) -> Result<(), Bad> {
     let body: FieldsBody<'a> = read(value)?;
     let mut left = Vec::new();
     let mut each = |name: &'static str, value: Option<&'a RawValue>, take: Take<'a>| {
@@ -74,7 +74,7 @@ fn betas<'a>(raw: &'a str, c: &mut Conversation<'a>) -> Option<()> {
 }
 
 /// A number; the first of them.
-pub(super) fn top_k<'a>(raw: &'a str, c: &mut Conversation<'a>) -> Option<()> {
+pub(crate) fn top_k<'a>(raw: &'a str, c: &mut Conversation<'a>) -> Option<()> {
     let known = raw.starts_with(|first: char| first.is_ascii_digit()) && c.sampling.top_k.is_none();
     c.sampling.top_k = Some(Json::from_raw(raw)).filter(|_| known).or(c.sampling.top_k.take());
     known.then_some(())
@@ -99,7 +99,7 @@ fn inference<'a>(raw: &'a str, c: &mut Conversation<'a>) -> Option<()> {
 }
 
 /// Nova's `reasoningConfig`.
-pub(super) fn reasoning_nova<'a>(raw: &'a str, c: &mut Conversation<'a>) -> Option<()> {
+pub(crate) fn reasoning_nova<'a>(raw: &'a str, c: &mut Conversation<'a>) -> Option<()> {
     let body: NovaBody<'a> = read(raw).ok()?;
     let kind = body.kind.filter(|_| body.rest.is_empty() && c.thinking.is_none())?;
     let thinking = match body.effort {

@@ -33,15 +33,12 @@ object!(
     /// One turn.
     MessageBody { "role" => role: Text<'a>, "content" => content: List<One<'a>> }
 );
-object!(
-    /// Nova's has `topK` too.
-    InferenceBody {
-        "maxTokens" => max_tokens: u64,
-        "temperature" => temperature: Json<'a>,
-        "topP" => top_p: Json<'a>,
-        "stopSequences" => stop: List<Text<'a>>,
-    }
-);
+object!(InferenceBody {
+    "maxTokens" => max_tokens: u64,
+    "temperature" => temperature: Json<'a>,
+    "topP" => top_p: Json<'a>,
+    "stopSequences" => stop: List<Text<'a>>,
+});
 object!(Pairs {});
 object!(PerformanceBody { "latency" => latency: Text<'a> });
 object!(TierBody { "type" => kind: Text<'a> });
@@ -129,7 +126,7 @@ pub(crate) fn unmixed(rest: &[Member<'_>], others: &[&str]) -> Result<(), Bad> {
 }
 
 /// Adds what an inner object says beside the form's members, by its path.
-pub(super) fn beside<'a>(object: &str, members: Vec<Member<'a>>, rest: &mut Vec<Member<'a>>) {
+pub(crate) fn beside<'a>(object: &str, members: Vec<Member<'a>>, rest: &mut Vec<Member<'a>>) {
     rest.extend(
         members
             .into_iter()

@@ -12,8 +12,11 @@ use crate::translate::Wanted;
 ///
 /// # Errors
 /// When no tool may be used in a conversation that used some.
-pub(super) fn settle(c: &mut Conversation<'_>, wanted: &Wanted<'_>) -> Result<Vec<Dropped>, Bad> {
-    let family = Family::of(wanted.model);
+pub(crate) fn settle(
+    c: &mut Conversation<'_>,
+    family: Family,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<Dropped>, Bad> {
     let mut dropped = Vec::new();
     if !wanted.refuses.tools {
         never(c)?;
@@ -25,7 +28,7 @@ pub(super) fn settle(c: &mut Conversation<'_>, wanted: &Wanted<'_>) -> Result<Ve
         c.betas.clear();
         dropped.push(Feature::Beta.into());
     }
-    if !caches(family) && cache_points(c) {
+    if !caches(family) && cache_points(c) || family == Family::Nova && cached_tools(c) {
         dropped.push(Feature::CachePoint.into());
     }
     let mut documents = 0;
@@ -95,6 +98,13 @@ fn cache_points(c: &mut Conversation<'_>) -> bool {
     }
     c.tools.retain(|item| keep(matches!(item, ToolItem::CachePoint(_))));
     found
+}
+
+/// Takes the marks among tools out, where Nova takes none; whether there were any.
+fn cached_tools(c: &mut Conversation<'_>) -> bool {
+    let before = c.tools.len();
+    c.tools.retain(|item| !matches!(item, ToolItem::CachePoint(_)));
+    c.tools.len() < before
 }
 
 /// Takes texts out that say nothing, which Converse refuses; `least` blocks stay.

@@ -23,3 +23,12 @@ pub(super) fn usage(usage: &Usage, o: &mut Object<'_>) {
         }
     }
 }
+
+/// Nova's: with names of its own, and no lifetimes.
+pub(crate) fn of_nova(usage: &Usage, o: &mut Object<'_>) {
+    o.number("inputTokens", usage.input)
+        .number("outputTokens", usage.output)
+        .number("totalTokens", usage.total())
+        .number("cacheReadInputTokenCount", usage.cache_read)
+        .number("cacheWriteInputTokenCount", usage.cache_write_5m + usage.cache_write_1h);
+}

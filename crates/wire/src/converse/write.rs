@@ -1,7 +1,7 @@
 //! Writing requests.
 
 mod blocks;
-mod fields;
+pub(crate) mod fields;
 mod tools;
 
 use bedplate_core::conversation::{Conversation, Json, Member, Output, Rest, Role, Text};
@@ -19,7 +19,7 @@ use crate::translate::Wanted;
 const INNER: &[&str] =
     &["inferenceConfig.", "messages[", "outputConfig.", "performanceConfig.", "serviceTier.", "toolConfig."];
 
-pub(super) fn request(c: &Conversation<'_>, wanted: &Wanted<'_>, out: &mut String) {
+pub(crate) fn request(c: &Conversation<'_>, wanted: &Wanted<'_>, out: &mut String) {
     let mut o = object(out);
     if !c.messages.is_empty() {
         messages(Form::Converse, c, &mut o);
@@ -41,7 +41,12 @@ pub(super) fn request(c: &Conversation<'_>, wanted: &Wanted<'_>, out: &mut Strin
     o.maybe_json("guardrailConfig", c.service.guardrail.as_ref());
     named(&c.rest, "serviceTier", "type", c.service.tier.as_deref().or(wanted.tier), &mut o);
     named(&c.rest, "performanceConfig", "latency", c.service.latency.as_deref(), &mut o);
-    for member in c.rest.to(Form::Converse) {
+    unknown(Form::Converse, &c.rest, &mut o);
+}
+
+/// Writes the members that the normal form does not model.
+pub(crate) fn unknown(form: Form, rest: &Rest<'_>, o: &mut Object<'_>) {
+    for member in rest.to(form) {
         if !INNER.iter().any(|inner| member.name.starts_with(inner)) {
             o.member(member);
         }
@@ -179,7 +184,7 @@ fn named(rest: &Rest<'_>, object: &str, member: &str, value: Option<&str>, o: &m
     }
 }
 
-pub(super) fn has_beside(rest: &Rest<'_>, form: Form, prefix: &str) -> bool {
+pub(crate) fn has_beside(rest: &Rest<'_>, form: Form, prefix: &str) -> bool {
     rest.to(form).iter().any(|member| member.name.starts_with(prefix))
 }
 

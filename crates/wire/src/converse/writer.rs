@@ -17,7 +17,9 @@ const EXCEPTIONS: &[&str] = &[
     "serviceUnavailableException",
 ];
 
+/// Writes Converse's events; Nova's are the same, each in an object of one member.
 pub(crate) struct Writer {
+    form: Form,
     buffer: String,
     /// A block that Converse has no place for.
     hidden: Option<u32>,
@@ -26,13 +28,17 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new() -> Self {
-        Self { buffer: String::new(), hidden: None, stopped: false, counted: false }
+    pub(crate) fn new(form: Form) -> Self {
+        Self { form, buffer: String::new(), hidden: None, stopped: false, counted: false }
     }
 
     /// Writes one event; `fill` adds the members.
     fn event(&mut self, name: &str, out: &mut dyn FnMut(&str, &str), fill: impl FnOnce(&mut Object<'_>)) {
         self.buffer.clear();
+        if self.form == Form::Nova {
+            fill(&mut object(&mut self.buffer).object(name));
+            return out("", &self.buffer);
+        }
         fill(&mut object(&mut self.buffer));
         out(name, &self.buffer);
     }
@@ -63,6 +69,7 @@ impl Writer {
     }
 
     fn delta(&mut self, block: u32, delta: &Delta<'_>, out: &mut dyn FnMut(&str, &str)) {
+        let form = self.form;
         self.event("contentBlockDelta", out, |o| {
             {
                 let mut o = o.object("delta");
@@ -83,7 +90,7 @@ impl Writer {
                         o.object("toolUse").text("input", json);
                     }
                     Delta::Citation(citation) => {
-                        citations::write(citation, Form::Converse, &mut o.object("citation"));
+                        citations::write(citation, form, &mut o.object("citation"));
                     }
                     Delta::Image(bytes) => {
                         o.object("image").object("source").text("bytes", bytes);
@@ -103,8 +110,12 @@ impl Writer {
         more: impl FnOnce(&mut Object<'_>),
     ) {
         self.counted = true;
+        let form = self.form;
         self.event("metadata", out, |o| {
-            usage::usage(used, &mut o.object("usage"));
+            match form {
+                Form::Nova => usage::of_nova(used, &mut o.object("usage")),
+                _ => usage::usage(used, &mut o.object("usage")),
+            }
             o.object("metrics").number("latencyMs", latency_ms.unwrap_or(0));
             more(o);
         });

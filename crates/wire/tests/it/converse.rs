@@ -1,9 +1,13 @@
 //! Converse into the normal form and back.
 
-use bedplate_core::conversation::{Block, Conversation, Output, Role, Thinking, ToolChoice, ToolItem};
+mod crossing;
+mod nova;
+mod streams;
+
+use bedplate_core::conversation::{Block, Conversation, Output, Role, Thinking, Told, ToolChoice, ToolItem};
 use bedplate_core::form::Form;
 use bedplate_core::refusal::Code;
-use bedplate_wire::translate::{self, Told, Wanted};
+use bedplate_wire::translate::{self, Wanted};
 use serde_json::{Value, json};
 
 use crate::samples::folder;
@@ -41,7 +45,7 @@ fn every_stored_request_comes_back_as_it_was() {
 }
 
 /// One of everything that the form models.
-fn everything() -> Value {
+pub(crate) fn everything() -> Value {
     let s3 = json!({"s3Location": {"uri": "s3://media/a.bin", "bucketOwner": "123456789012"}});
     json!({
         "system": [
@@ -111,7 +115,7 @@ fn everything() -> Value {
     })
 }
 
-const CLAUDE: &str = "us.anthropic.claude-opus-5";
+pub(crate) const CLAUDE: &str = "us.anthropic.claude-opus-5";
 
 #[test]
 fn everything_comes_back_as_it_was() {
