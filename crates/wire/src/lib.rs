@@ -16,6 +16,7 @@ mod chat;
 mod converse;
 pub mod envelope;
 pub mod eventstream;
+mod family;
 mod json;
 mod messages;
 mod nova;

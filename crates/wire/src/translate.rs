@@ -23,6 +23,7 @@ use bytes::Bytes;
 use crate::chat::Chat;
 use crate::converse::Converse;
 use crate::eventstream;
+use crate::family::Family;
 use crate::json::object::Bad;
 use crate::json::utf8;
 use crate::json::write::object;
@@ -225,10 +226,12 @@ fn codec(form: Form) -> Result<&'static dyn Codec, Refusal> {
         Form::Jamba => Ok(&Chat::Jamba),
         Form::Messages => Ok(&MESSAGES),
         Form::Claude => Ok(&CLAUDE),
+        Form::Llama => Ok(&Family::Llama),
+        Form::MistralText => Ok(&Family::Mistral),
+        Form::DeepSeekText => Ok(&Family::DeepSeek),
+        Form::TitanText => Ok(&Family::Titan),
+        Form::CohereCommand => Ok(&Family::Command),
         Form::Nova => Ok(&Nova),
-        Form::TitanText | Form::Llama | Form::MistralText | Form::CohereCommand | Form::DeepSeekText => {
-            Err(Refusal::of(Code::Bug).because(format!("no codec for {}", form.name())))
-        }
     }
 }
 

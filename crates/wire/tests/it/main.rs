@@ -8,6 +8,7 @@ mod canonical;
 mod chat;
 mod converse;
 mod eventstream;
+mod family;
 mod messages;
 mod messages_bad;
 mod messages_streams;
