@@ -197,7 +197,8 @@ fn call(raw: &str, form: Form) -> Result<(Block<'_>, Cow<'_, str>), Bad> {
                 false => Err(Bad::value("function.arguments", "what the string holds is not JSON")),
             }
         }
-        Some(_) => Ok((Block::Foreign { form, block: Json::from_raw(raw) }, key)),
+        Some("custom") => Ok((Block::Foreign { form, block: Json::from_raw(raw) }, key)),
+        Some(_) => Err(Bad::value("type", "expected `function` or `custom`")),
     }
 }
 

@@ -67,6 +67,7 @@ fn part<'a>(raw: &'a str, blocks: &mut Vec<Block<'a>>, unknown: &mut Unknown<'_,
             let texts: Vec<_> = parts.iter().filter_map(|part| part.text.as_ref().map(Text::inner)).collect();
             Block::Reasoning(Reasoning::Text { text: Text::of_inner(&texts), signature: None })
         }
+        "custom" => return Err(Bad::value("type", "it is a kind of tool, not of part")),
         "input_text" | "input_image" | "input_file" | "output_text" => {
             return Err(Bad::value("type", "mixed dialects: it belongs to OpenAI's responses"));
         }

@@ -123,10 +123,12 @@ fn refusal(blocks: &[Block<'_>], o: &mut Object<'_>) {
     }
 }
 
-/// Whether it is a call of a tool that the form does not model: it has an id, as calls have and parts have not.
-pub(in crate::chat) fn is_call(block: &Block<'_>) -> bool {
+/// Whether it is a call of a tool that the form does not model: no part has this type.
+fn is_call(block: &Block<'_>) -> bool {
     match block {
-        Block::Foreign { block, .. } => pick(block.raw(), &["id"]).is_ok_and(|found| found.text(0).is_some()),
+        Block::Foreign { block, .. } => {
+            pick(block.raw(), &["type"]).is_ok_and(|found| found.text(0) == Some("\"custom\""))
+        }
         _ => false,
     }
 }

@@ -68,6 +68,8 @@ fn what_is_wrong_is_named_by_its_path() {
             r#"{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{secret"}}]}"#,
             "messages[0].tool_calls[0].function.arguments",
         ),
+        (r#"{"role":"assistant","tool_calls":[{"id":"c","type":"x"}]}"#, "messages[0].tool_calls[0].type"),
+        (r#"{"role":"assistant","content":[{"type":"custom"}]}"#, "messages[0].content[0].type"),
         (
             r#"{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":7}}]}"#,
             "messages[0].tool_calls[0].function.arguments",
