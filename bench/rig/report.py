@@ -135,6 +135,24 @@ def starts_line(starts):
             f"again in the same project ready in {m('again_ready_ms')}, first answer after {m('again_cold_ms')}.")
 
 
+def doors_table(rows):
+    """Of a request and of a chunk: CPU, and what that is in nginx's."""
+    out, floor = [], None
+    for name, rounds in rows.items():
+        each, chunk = cpu_us(rounds), median(rounds, "burst", "cpu_us_per_delta")
+        floor = floor or each
+        m = lambda key, figure: median(rounds, key, figure)
+        noise = max(w.get("noise", 0) for key in ("c1", "c16", "c64", "paced", "burst") for w in quiet_rounds(rounds, key))
+        out.append([
+            name, show(each, 1), show(each / floor, 2), f"{show(m('c1', 'p50_ms') * 1e3, 0)} / {show(m('c1', 'p99_ms') * 1e3, 0)}",
+            show(m("c64", "rps"), 0), show(chunk, 1), f"{show(m('paced', 'first_p50_ms'), 2)} / {show(m('paced', 'first_p99_ms'), 2)}", f"{noise * 100:.0f}%",
+        ])
+    return table(
+        ["gateway", "CPU µs / request", "x nginx", "c=1 p50 / p99 µs", "c=64 rps", "burst CPU µs / chunk", "first text p50 / p99 ms", "noise"],
+        out,
+    )
+
+
 def money_table(rows):
     out, first = [], None
     for name, rounds in rows.items():

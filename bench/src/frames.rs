@@ -38,6 +38,29 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Takes the whole server-sent events at the start of `bytes`; gives how many bytes they are.
+    ///
+    /// # Errors
+    /// On an error event, or a line that is none of an event's.
+    pub fn take_sse(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut at = 0;
+        while let Some(end) = memchr::memmem::find(&bytes[at..], b"\n\n") {
+            let event = &bytes[at..at + end];
+            at += end + 2;
+            self.frames += 1;
+            let holds = |text: &[u8]| memchr::memmem::find(event, text).is_some();
+            if !event.starts_with(b"data: ") && !event.starts_with(b"event: ") || holds(b"\"error\"") {
+                return Err(bad("an event of the stream"));
+            }
+            // a text, in OpenAI's words or Anthropic's
+            if holds(b"\"content\":\"") && !holds(b"\"content\":\"\"") || holds(b"\"text_delta\"") {
+                self.deltas += 1;
+            }
+            self.ended |= event == b"data: [DONE]" || event.starts_with(b"event: message_stop");
+        }
+        Ok(at)
+    }
+
     /// Takes the whole frames at the start of `bytes`; gives how many bytes they are.
     ///
     /// # Errors

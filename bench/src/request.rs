@@ -50,6 +50,42 @@ pub enum Proof {
     Bearer(String),
 }
 
+/// In whose words requests are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Words {
+    Converse,
+    /// Chat completions of a model, whole or as a stream.
+    OpenAi {
+        model: String,
+        stream: bool,
+    },
+    /// Messages of a model, whole or as a stream.
+    Anthropic {
+        model: String,
+        stream: bool,
+    },
+}
+
+impl Words {
+    /// What stands before the text, and after it.
+    fn around(&self) -> (String, String) {
+        match self {
+            Self::Converse => (
+                r#"{"messages":[{"role":"user","content":[{"text":""#.into(),
+                r#""}]}],"inferenceConfig":{"maxTokens":256,"temperature":0}}"#.into(),
+            ),
+            Self::OpenAi { model, stream } => (
+                format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":""#),
+                format!(r#""}}],"max_tokens":256,"temperature":0,"stream":{stream}}}"#),
+            ),
+            Self::Anthropic { model, stream } => (
+                format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":""#),
+                format!(r#""}}],"max_tokens":256,"temperature":0,"stream":{stream}}}"#),
+            ),
+        }
+    }
+}
+
 /// Makes one request after the other.
 pub struct Maker {
     head: String,
@@ -57,6 +93,7 @@ pub struct Maker {
     chance: Chance,
     now: (u64, String),
     body: String,
+    around: (String, String),
     /// Every request has the body of the first.
     same: bool,
 }
@@ -68,7 +105,7 @@ enum Proven {
 
 impl Maker {
     /// `host` is `name:port`; `seed` differs from maker to maker.
-    pub fn new(host: &str, path: &str, proof: &Proof, seed: u64) -> Self {
+    pub fn new(host: &str, path: &str, proof: &Proof, words: &Words, seed: u64) -> Self {
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: identity\r\n\
              Content-Type: application/json\r\nUser-Agent: {AGENT}\r\n"
@@ -85,6 +122,7 @@ impl Maker {
             chance: Chance::new(seed),
             now: (0, String::new()),
             body: String::with_capacity(512),
+            around: words.around(),
             same: false,
         }
     }
@@ -132,7 +170,7 @@ impl Maker {
 
     fn write_body(&mut self) {
         self.body.clear();
-        self.body.push_str(r#"{"messages":[{"role":"user","content":[{"text":""#);
+        self.body.push_str(&self.around.0);
         let length = self.body.len() + 180 + (self.chance.next() % 120) as usize;
         let _ = write!(self.body, "{:x}", self.chance.next());
         while self.body.len() < length {
@@ -143,7 +181,7 @@ impl Maker {
                 bits >>= 5;
             }
         }
-        self.body.push_str(r#""}]}],"inferenceConfig":{"maxTokens":256,"temperature":0}}"#);
+        self.body.push_str(&self.around.1);
     }
 }
 
@@ -170,7 +208,7 @@ mod tests {
     #[test]
     fn bodies_differ_in_text_and_length_and_stay_near_350_bytes() {
         let proof = Proof::Bearer("t".into());
-        let mut maker = Maker::new("h:1", "/p", &proof, 7);
+        let mut maker = Maker::new("h:1", "/p", &proof, &Words::Converse, 7);
         let (mut seen, mut lengths, mut sum) =
             (std::collections::HashSet::new(), std::collections::HashSet::new(), 0);
         for _ in 0..1000 {

@@ -5,6 +5,7 @@
 //!     --rate 1000 --connections 64         open loop: so many a second, timed from when each was due
 //!     --stream --connections 8             streams, frame by frame
 //!     --open-streams 10000                 opens streams, says so, holds them until standard input ends
+//!   --words converse|openai|anthropic     in whose words; --model NAME for the last two
 //!   --same                 one body, again and again
 //!   --mode signed|bearer   key from BENCH_ACCESS_KEY_ID and BENCH_SECRET_ACCESS_KEY, or BENCH_BEARER_TOKEN;
 //!                          without them a made-up pair signs, at the same cost
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use bedplate_bench::args::Args;
 use bedplate_bench::client::Target;
-use bedplate_bench::request::{Maker, Proof};
+use bedplate_bench::request::{Maker, Proof, Words};
 use tokio::task::LocalSet;
 
 /// What every kind of load needs to know.
@@ -28,6 +29,7 @@ pub(crate) struct Load {
     pub(crate) target: Target,
     path: String,
     proof: Proof,
+    pub(crate) words: Words,
     same: bool,
     pub(crate) connections: usize,
     pub(crate) warmup: Duration,
@@ -44,6 +46,7 @@ impl Load {
             target: Target::new(&args.need::<String>("--url")?, args.get("--ca")?)?,
             path: args.need("--path")?,
             proof: proof(&args.or("--mode", "signed".to_owned())?)?,
+            words: words(args)?,
             same: args.has("--same"),
             connections: args.or("--connections", 16)?,
             warmup: seconds("--warmup", 1.0)?,
@@ -56,8 +59,19 @@ impl Load {
     /// Requests of one connection; each `n` makes others.
     pub(crate) fn maker(&self, n: usize) -> Maker {
         let seed = u64::from(std::process::id()) << 32 | n as u64;
-        let maker = Maker::new(&self.target.addr.to_string(), &self.path, &self.proof, seed);
+        let maker = Maker::new(&self.target.addr.to_string(), &self.path, &self.proof, &self.words, seed);
         if self.same { maker.same() } else { maker }
+    }
+}
+
+fn words(args: &Args) -> Result<Words, String> {
+    let stream = args.has("--stream");
+    let model = || args.need::<String>("--model");
+    match args.or("--words", "converse".to_owned())?.as_str() {
+        "converse" => Ok(Words::Converse),
+        "openai" => Ok(Words::OpenAi { model: model()?, stream }),
+        "anthropic" => Ok(Words::Anthropic { model: model()?, stream }),
+        other => Err(format!("`--words {other}`: there are converse, openai and anthropic")),
     }
 }
 

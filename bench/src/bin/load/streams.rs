@@ -10,6 +10,7 @@ use bedplate_bench::client::Connection;
 use bedplate_bench::cpu;
 use bedplate_bench::frames::Seen;
 use bedplate_bench::http1::bad;
+use bedplate_bench::request::Words;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -117,7 +118,10 @@ async fn stream(load: &Load, connection: &mut Option<Connection>, request: &str)
     let (mut first, mut last, mut gap) = (None, began, Duration::ZERO);
     while connection.more(&mut bytes).await? {
         let now = Instant::now();
-        let taken = seen.take(&bytes)?;
+        let taken = match load.words {
+            Words::Converse => seen.take(&bytes)?,
+            Words::OpenAi { .. } | Words::Anthropic { .. } => seen.take_sse(&bytes)?,
+        };
         bytes.drain(..taken);
         if first.is_some() {
             gap = gap.max(now - last);
