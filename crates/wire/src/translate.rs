@@ -8,6 +8,8 @@
 
 #[cfg(test)]
 mod carried;
+#[cfg(test)]
+mod features;
 mod fit;
 mod stream;
 

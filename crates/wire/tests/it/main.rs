@@ -7,6 +7,7 @@ mod bodies;
 mod canonical;
 mod chat;
 mod converse;
+mod dialects;
 mod eventstream;
 mod family;
 mod messages;
