@@ -63,7 +63,7 @@ fn with(feature: Feature, to: Form) -> Conversation<'static> {
     };
     let from = |source| Media { source, ..media("png") };
     match feature {
-        Feature::System => c.system = vec![Block::Text(t("s"))],
+        Feature::System => c.system = vec![Block::Text(t("be kind"))],
         Feature::SystemTurn => {
             c.messages.push(say(Role::Assistant, vec![Block::Text(t("b"))]));
             c.messages.push(say(Role::User, vec![Block::Text(t("c"))]));
@@ -209,7 +209,11 @@ fn holds(c: &Conversation<'_>, feature: Feature) -> bool {
     };
     let s = &c.sampling;
     match feature {
-        Feature::System => !c.system.is_empty(),
+        // a prompt without a place of its own for them has them in front of what the user says
+        Feature::System => {
+            let kind = |b: &Block<'_>| matches!(b, Block::Text(text) if text.decode().contains("be kind"));
+            !c.system.is_empty() || blocks().any(kind)
+        }
         Feature::SystemTurn => c.messages.iter().any(|message| message.role == Role::System),
         Feature::MessageName => c.messages.iter().any(|message| message.name.is_some()),
         Feature::Text => is(|b| matches!(b, Block::Text(_))),
@@ -281,6 +285,8 @@ fn part_of(feature: Feature) -> Option<Feature> {
         Feature::ImageDetail => Some(Feature::Image),
         Feature::DocumentContext | Feature::Cite => Some(Feature::Document),
         Feature::CacheTtl => Some(Feature::CachePoint),
+        Feature::ToolFailed => Some(Feature::ToolResult),
+        Feature::StrictTool | Feature::ToolNever | Feature::ParallelTools => Some(Feature::Tool),
         _ => None,
     }
 }

@@ -28,8 +28,11 @@ fn input() -> impl Strategy<Value = Value> {
     .prop_map(|members| json!(members))
 }
 
+/// The input of a tool, and what it found.
+type Use = (Value, Vec<Value>);
+
 /// A question, and what was used and found before it was answered.
-fn exchange() -> impl Strategy<Value = (Vec<Value>, Option<(Value, Vec<Value>)>, Value)> {
+fn exchange() -> impl Strategy<Value = (Vec<Value>, Option<Use>, Value)> {
     let question = (vec(image(), 0..2), text()).prop_map(|(mut blocks, text)| {
         blocks.push(json!({"text": text}));
         blocks
