@@ -168,3 +168,17 @@ def test_a_model_that_does_not_embed_says_so(client):
     with pytest.raises(openai.BadRequestError) as refused:
         client.embeddings.create(model="chat", input="hi")
     assert refused.value.param == "model"
+
+
+def test_what_the_newest_models_refuse_is_left_out_and_said(gateway, client):
+    raw = client.chat.completions.with_raw_response.create(
+        model="us.anthropic.claude-opus-5", messages=says("hi"), temperature=0.5, max_tokens=50)
+    assert raw.parse().choices[0].message.content
+    assert "temperature" in raw.headers["x-bedplate-dropped"]
+    assert "dropped temperature" in gateway.record(raw.headers["x-bedplate-call-id"])["call"]["edits"]
+
+
+def test_several_answers_are_refused_where_there_is_one(client):
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.chat.completions.create(model="chat", messages=says("hi"), n=2)
+    assert refused.value.param == "n"

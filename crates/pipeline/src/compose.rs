@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bedplate_core::attribution::{Attribution, PromptUse, STAMPS};
-use bedplate_core::call::{CallId, Operation};
+use bedplate_core::call::{CallId, Dialect, Operation};
 use bedplate_core::clock::Tick;
 use bedplate_core::refusal::{Code, Refusal};
 use bedplate_core::route::Seen;
@@ -120,6 +120,10 @@ pub(crate) async fn compose(
     let lanes = routes.lanes(&provider).map(Arc::clone);
     let mut aim = aim(&admitted, provider, &call.name, None, false, record.notes_mut()).await?;
     aim.lane = lanes.filter(|_| asks_a_model(&admitted)).and_then(|lanes| lanes.of(&aim.model, false));
+    // who speaks Bedrock's words and names its model says what that model is to be asked
+    if admitted.call.body.spoken().dialect != Dialect::Bedrock {
+        adapt(&admitted, Takes::default(), &mut aim, record.notes());
+    }
     aim.note_end(None, record.notes());
     record.aimed(&mut aim);
     // a job that may have been started is not started twice
@@ -183,17 +187,17 @@ async fn aim_at(admitted: &Admitted, target: &Target, notes: &mut Notes) -> Resu
     let (provider, tier) = (Arc::clone(&target.provider), target.tier.clone());
     let mut aim = aim(admitted, provider, &target.model, tier, true, notes).await?;
     aim.lane = asks_a_model(admitted).then(|| target.lanes.of(&aim.model, true)).flatten();
-    adapt(admitted, target, &mut aim, notes);
+    adapt(admitted, target.takes, &mut aim, notes);
     aim.note_end(target.replacement.as_deref(), notes);
     Ok(aim)
 }
 
 /// Takes out of a request what the target refuses: applications name an alias and do not know what is called.
-fn adapt(admitted: &Admitted, target: &Target, aim: &mut Aim, notes: &Notes) {
+fn adapt(admitted: &Admitted, takes: Takes, aim: &mut Aim, notes: &Notes) {
     let body = &admitted.call.body;
     let prices = notes.prices();
     let listed = prices.entry(aim.priced(&prices)).map_or_else(Takes::default, |entry| entry.takes);
-    let refuses = target.takes.over(listed).refuses(body.is_foreign_to(&aim.model));
+    let refuses = takes.over(listed).refuses(body.is_foreign_to(&aim.model));
     if !refuses.nothing() {
         body.view().adapt(refuses, &mut aim.edits);
     }

@@ -66,10 +66,16 @@ pub(crate) fn out(ask: Ask, to: Speech, path: &str) -> Result<(Ask, Back), Faile
     };
     let body = joined(&ask.body);
     // the bytes that a client of Anthropic's sent are those that Claude reads, but for what the path says
-    let same = (form, to.form) == (Form::Messages, Form::Claude) && ask.refuses.nothing();
-    let written = match same {
-        true => spliced(body, wanted.betas),
-        false => translate::request(form, to.form, &body, wanted),
+    let alike = (form, to.form) == (Form::Messages, Form::Claude);
+    let translated = match alike && ask.refuses.nothing() {
+        true => None,
+        false => Some(translate::request(form, to.form, &body, wanted)),
+    };
+    let (same, written) = match translated {
+        Some(written) if !alike || written.as_ref().is_ok_and(|written| !written.dropped.is_empty()) => {
+            (false, written)
+        }
+        Some(_) | None => (true, spliced(body, wanted.betas)),
     };
     let written = written.map_err(failed)?;
     let mut headers = Headers::with_capacity(8);
