@@ -57,7 +57,7 @@ pub(crate) fn reply(
         }
     }
     set_call_id(headers, id, door.0);
-    rates::show(reply.rated, headers);
+    rates::show(reply.rated, headers, door.0, id.began());
     if let Some(tokens) = reply.bounded
         && let Ok(value) = HeaderValue::from_str(&format!("bounded; max-tokens={tokens}"))
     {
@@ -104,7 +104,7 @@ pub(crate) fn refuse(refusal: Refusal, record: Record, door: Door) -> Response<O
     if let Ok(code) = HeaderValue::from_str(&refusal.code.to_string()) {
         headers.insert(CODE, code);
     }
-    rates::show(record.how_rated(), headers);
+    rates::show(record.how_rated(), headers, door.0, id.began());
     if let Retry::After(wait) = refusal.retry {
         // boto3 reads milliseconds, OpenAI and Anthropic clients read seconds
         headers

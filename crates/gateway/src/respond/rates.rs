@@ -1,7 +1,9 @@
-//! How rates stand, in the headers that clients of OpenAI made customary.
+//! How rates stand, in the headers that clients of OpenAI made customary, or in those of Anthropic's.
 
 use std::time::Duration;
 
+use bedplate_core::call::Dialect;
+use bedplate_core::clock::Timestamp;
 use bedplate_core::rate::Level;
 use bedplate_pipeline::Rated;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -20,15 +22,35 @@ const TOKENS: Names = [
     HeaderName::from_static("x-ratelimit-reset-tokens"),
 ];
 
-/// Tells the caller how the tightest counts stand that concern the call.
-pub(super) fn show(rated: Option<Rated>, headers: &mut HeaderMap) {
+const ANTHROPIC_REQUESTS: Names = [
+    HeaderName::from_static("anthropic-ratelimit-requests-limit"),
+    HeaderName::from_static("anthropic-ratelimit-requests-remaining"),
+    HeaderName::from_static("anthropic-ratelimit-requests-reset"),
+];
+const ANTHROPIC_TOKENS: Names = [
+    HeaderName::from_static("anthropic-ratelimit-tokens-limit"),
+    HeaderName::from_static("anthropic-ratelimit-tokens-remaining"),
+    HeaderName::from_static("anthropic-ratelimit-tokens-reset"),
+];
+
+/// Tells the caller how the tightest counts stand that concern the call, which began at `began`.
+pub(super) fn show(rated: Option<Rated>, headers: &mut HeaderMap, dialect: Dialect, began: Timestamp) {
     let Some(Rated { requests, tokens }) = rated else { return };
-    for (names, level) in [(REQUESTS, requests), (TOKENS, tokens)] {
+    let (of_requests, of_tokens) = match dialect {
+        Dialect::Anthropic => (ANTHROPIC_REQUESTS, ANTHROPIC_TOKENS),
+        Dialect::Bedrock | Dialect::OpenAi => (REQUESTS, TOKENS),
+    };
+    for (names, level) in [(of_requests, requests), (of_tokens, tokens)] {
         let (names, Some(Level { limit, remaining, full_in })) = (names, level) else { continue };
         let [limits, remains, resets] = names;
         headers.insert(limits, HeaderValue::from(limit));
         headers.insert(remains, HeaderValue::from(remaining));
-        if let Ok(reset) = HeaderValue::from_str(&length(full_in)) {
+        let reset = match dialect {
+            // a point in time
+            Dialect::Anthropic => began.plus(full_in).to_string(),
+            Dialect::Bedrock | Dialect::OpenAi => length(full_in),
+        };
+        if let Ok(reset) = HeaderValue::from_str(&reset) {
             headers.insert(resets, reset);
         }
     }
@@ -69,13 +91,19 @@ mod tests {
     #[test]
     fn a_kind_that_no_throttle_counts_is_not_told() {
         let mut headers = HeaderMap::new();
-        show(None, &mut headers);
+        let began = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
+        show(None, &mut headers, Dialect::OpenAi, began);
         assert!(headers.is_empty());
         let level = Level { limit: 60, remaining: 59, full_in: Duration::from_secs(1) };
-        show(Some(Rated { requests: Some(level), tokens: None }), &mut headers);
+        show(Some(Rated { requests: Some(level), tokens: None }), &mut headers, Dialect::OpenAi, began);
         let said: Vec<_> =
             headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
         assert_eq!(said.len(), 3);
         assert!(said.contains(&("x-ratelimit-reset-requests", "1s")));
+        let mut headers = HeaderMap::new();
+        show(Some(Rated { requests: None, tokens: Some(level) }), &mut headers, Dialect::Anthropic, began);
+        assert_eq!(headers["anthropic-ratelimit-tokens-remaining"], "59");
+        let reset = headers["anthropic-ratelimit-tokens-reset"].to_str().unwrap();
+        assert!(reset.starts_with("2026-11-22T12:00:01"), "{reset}");
     }
 }
