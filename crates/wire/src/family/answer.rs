@@ -70,11 +70,16 @@ pub(super) fn piece(body: &str) -> Result<Piece<'_>, Bad> {
         text: text.or(raw.text.filter(|_| !last)),
         stop: if intervened { Some(Stop::Guardrail) } else { stop },
         id: raw.id,
-        input: metrics.input.or(raw.prompt_tokens).or(raw.input_tokens),
-        output: metrics.output.or(raw.generated_tokens).or(raw.output_tokens).or(outcome.tokens),
-        cached: metrics.read.zip(metrics.written),
+        input: metrics.input.or(raw.prompt_tokens).or(raw.input_tokens).map(bounded),
+        output: metrics.output.or(raw.generated_tokens).or(raw.output_tokens).or(outcome.tokens).map(bounded),
+        cached: metrics.read.map(bounded).zip(metrics.written.map(bounded)),
         latency_ms: metrics.latency,
     })
+}
+
+/// More than any call can use is cut, so that sums are sums.
+fn bounded(tokens: u64) -> u64 {
+    tokens.min(1 << 40)
 }
 
 /// Reads an answer.

@@ -8,7 +8,7 @@ use super::answer::stop_of;
 use super::citation;
 use super::errors::aws_name;
 use super::read::missing;
-use super::usage::RawUsage;
+use super::usage::{BOUND, RawUsage};
 use crate::json::object::{Bad, object, read};
 use crate::translate::ReadEvents;
 
@@ -143,10 +143,10 @@ impl Reader {
         }
         if let Some(metrics) = metrics.filter(|_| !self.counted) {
             // where the events themselves count nothing
-            self.usage.input = metrics.input.unwrap_or(0);
-            self.usage.output = metrics.output.unwrap_or(0);
-            self.usage.cache_read = metrics.read.unwrap_or(0);
-            self.usage.cache_write_5m = metrics.written.unwrap_or(0);
+            self.usage.input = metrics.input.unwrap_or(0).min(BOUND);
+            self.usage.output = metrics.output.unwrap_or(0).min(BOUND);
+            self.usage.cache_read = metrics.read.unwrap_or(0).min(BOUND);
+            self.usage.cache_write_5m = metrics.written.unwrap_or(0).min(BOUND);
         }
         out(Event::Usage {
             usage: Box::new(std::mem::take(&mut self.usage)),

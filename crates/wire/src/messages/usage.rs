@@ -23,27 +23,30 @@ object!(Creation {
 });
 object!(Details { "thinking_tokens" => thinking: u64 });
 
+/// More than any call can use: what an upstream says beyond it is cut, so that sums are sums.
+pub(super) const BOUND: u64 = 1 << 40;
+
 impl RawUsage<'_> {
     /// Adds what is said to what was: counters are of the whole answer so far.
     pub(super) fn put(&self, usage: &mut Usage) {
         let set = |place: &mut u64, said: Option<u64>| {
             if let Some(said) = said {
-                *place = said;
+                *place = said.min(BOUND);
             }
         };
         set(&mut usage.input, self.input);
         set(&mut usage.output, self.output);
         set(&mut usage.cache_read, self.read);
         if let Some(creation) = &self.creation {
-            usage.cache_write_1h = creation.hour.unwrap_or(0);
-            usage.cache_write_5m = creation.five_minutes.unwrap_or(0);
+            usage.cache_write_1h = creation.hour.unwrap_or(0).min(BOUND);
+            usage.cache_write_5m = creation.five_minutes.unwrap_or(0).min(BOUND);
         }
         if let Some(written) = self.written {
             // what is not said to live an hour lives five minutes
-            usage.cache_write_5m = written.saturating_sub(usage.cache_write_1h);
+            usage.cache_write_5m = written.min(BOUND).saturating_sub(usage.cache_write_1h);
         }
         if let Some(thinking) = self.details.as_ref().and_then(|details| details.thinking) {
-            usage.reasoning = Some(thinking);
+            usage.reasoning = Some(thinking.min(usage.output));
         }
     }
 

@@ -12,6 +12,7 @@ mod eventstream;
 mod family;
 mod messages;
 mod messages_bad;
+mod messages_carried;
 mod messages_streams;
 mod openai;
 mod refusals;
