@@ -149,3 +149,25 @@ impl Body for Outgoing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_stream_is_kept_alive_and_one_that_speaks_needs_no_word() {
+        let mut alive = Alive::of(Dialect::Anthropic).unwrap();
+        let began = Instant::now();
+        // pieces came until now: the timer runs out and is set again, without a word
+        alive.last_piece = began + Duration::from_secs(10);
+        let word = poll_fn(|cx| alive.poll(cx)).await;
+        assert_eq!(word, anthropic::PING);
+        assert_eq!(began.elapsed().as_secs(), 25);
+        assert_eq!(poll_fn(|cx| alive.poll(cx)).await, anthropic::PING);
+        assert_eq!(began.elapsed().as_secs(), 40);
+        assert!(Alive::of(Dialect::Bedrock).is_none());
+        assert_eq!(Alive::of(Dialect::OpenAi).unwrap().word, sse::COMMENT);
+    }
+}
