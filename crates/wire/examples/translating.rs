@@ -10,7 +10,7 @@ use bedplate_core::form::Form;
 use bedplate_wire::translate::{Framing, Stream, Told, Wanted, answer, carries, request};
 use bytes::Bytes;
 
-const FORMS: &[Form] = &[Form::Chat, Form::MistralChat, Form::Messages, Form::Converse];
+const FORMS: &[Form] = &[Form::Chat, Form::MistralChat, Form::Messages, Form::Converse, Form::Nova];
 
 fn main() {
     let clock = SystemClock::shared();

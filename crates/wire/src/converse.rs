@@ -48,6 +48,7 @@ impl Codec for Converse {
         conversation: &mut Conversation<'_>,
         wanted: &Wanted<'_>,
     ) -> Result<Vec<Dropped>, Bad> {
+        write::unclaimed(&conversation.metadata)?;
         // Bedrock has the word on what was written for it
         match from == Form::Converse && !wanted.refuses.foreign {
             true => Ok(Vec::new()),

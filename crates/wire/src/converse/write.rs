@@ -4,16 +4,21 @@ mod blocks;
 pub(crate) mod fields;
 mod tools;
 
-use bedplate_core::conversation::{Conversation, Json, Member, Output, Rest, Role, Text};
+use bedplate_core::conversation::{Conversation, Feature, Json, Member, Output, Rest, Role, Text};
 use bedplate_core::form::Form;
+use bedplate_core::refusal::Code;
 
 pub(crate) use blocks::blocks as write_blocks;
 pub(crate) use tools::tools;
 
 use super::ids::Ids;
 use super::request::MOST_PAIRS;
+use crate::json::object::Bad;
 use crate::json::write::{Object, object, string};
 use crate::translate::Wanted;
+
+/// How our own keys of metadata begin.
+const RESERVED: &str = "bedplate:";
 
 /// Objects whose unknown members are kept by their path.
 const INNER: &[&str] =
@@ -140,19 +145,35 @@ fn schema(json: &Json<'_>, [name, description]: [Option<&Text<'_>>; 2], o: &mut 
     o.string("schema", json.raw()).maybe_text("name", name).maybe_text("description", description);
 }
 
-/// The caller's pairs first, then ours as far as there is room.
+/// The caller's pairs first, then ours as far as there is room; a key stands there once.
 fn metadata(callers: &[(Text<'_>, Text<'_>)], ours: &[(String, String)], o: &mut Object<'_>) {
     if callers.is_empty() && ours.is_empty() {
         return;
     }
     let mut o = o.object("requestMetadata");
-    let callers = callers.iter().map(|(name, value)| (name.decode(), value.decode()));
-    let ours = ours.iter().map(|(name, value)| (name.into(), value.into()));
-    for (name, value) in callers.chain(ours).take(MOST_PAIRS) {
-        let name = trimmed(&name);
-        if !name.is_empty() {
-            o.member(&Member { name: name.into(), value: Json::from_raw(quoted(&trimmed(&value))) });
+    let callers = callers.iter().map(|(name, value)| (trimmed(&name.decode()), trimmed(&value.decode())));
+    let ours = ours.iter().map(|(name, value)| (trimmed(name), trimmed(value)));
+    let mut there: Vec<String> = Vec::new();
+    for (name, value) in callers.chain(ours) {
+        if there.len() < MOST_PAIRS && !name.is_empty() && !there.contains(&name) {
+            o.member(&Member { name: name.as_str().into(), value: Json::from_raw(quoted(&value)) });
+            there.push(name);
         }
+    }
+}
+
+/// # Errors
+/// When a caller's pair has a key that is ours, also once it is written as AWS takes it.
+pub(super) fn unclaimed(callers: &[(Text<'_>, Text<'_>)]) -> Result<(), Bad> {
+    let is_ours =
+        |name: String| name.get(..RESERVED.len()).is_some_and(|start| start.eq_ignore_ascii_case(RESERVED));
+    match callers.iter().any(|(name, _)| is_ours(trimmed(&name.decode()))) {
+        true => Err(Bad {
+            at: Feature::Metadata.name().to_owned(),
+            why: format!("it uses keys that start with `{RESERVED}`, which bedplate reserves"),
+            code: Code::ReservedMetadata,
+        }),
+        false => Ok(()),
     }
 }
 

@@ -158,3 +158,23 @@ fn what_has_no_place_is_said_or_refused() {
     let said = chat(&body("messages", picture), CLAUDE).unwrap_err();
     assert!(said.contains("bedplate fetches nothing"), "{said}");
 }
+
+/// Nobody's pairs are taken for ours, whatever AWS leaves of their keys.
+#[test]
+fn keys_of_our_own_are_not_the_callers_to_write() {
+    let ours = [("bedplate:team".to_owned(), "payments".to_owned())];
+    for key in ["bedplate:team", "bed|plate:team", "Bedplate:newest", "\u{e9}bedplate:call"] {
+        let chat =
+            json!({"model": "m", "messages": [{"role": "user", "content": "a"}], "metadata": {key: "x"}});
+        let converse = json!({"messages": [{"role": "user", "content": [{"text": "a"}]}], "requestMetadata": {key: "x"}});
+        for (from, body) in [(Form::Chat, &chat), (Form::Converse, &converse)] {
+            let wanted = Wanted { model: CLAUDE, metadata: &ours, ..Wanted::default() };
+            let said = translated(from, body, wanted).unwrap_err();
+            assert!(said.starts_with("BP2002") && said.contains("bedplate reserves"), "{key}: {said}");
+        }
+    }
+    let twice = json!({"model": "m", "messages": [{"role": "user", "content": "a"}], "metadata": {"a": "1", "a|": "2"}});
+    let wanted = Wanted { model: CLAUDE, metadata: &ours, ..Wanted::default() };
+    let (made, _) = translated(Form::Chat, &twice, wanted).unwrap();
+    assert_eq!(made["requestMetadata"], json!({"a": "1", "bedplate:team": "payments"}));
+}
