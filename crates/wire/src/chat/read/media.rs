@@ -55,6 +55,11 @@ pub(super) fn format(mime: &str) -> Text<'static> {
     })
 }
 
+/// Whether it is one of Converse's names of formats of documents.
+pub(super) fn is_document(format: &str) -> bool {
+    matches!(format, "pdf" | "csv" | "doc" | "docx" | "xls" | "xlsx" | "html" | "txt" | "md")
+}
+
 /// The format that the end of a name tells of.
 pub(super) fn extension(name: &str) -> Text<'static> {
     let path = name.split(['?', '#']).next().unwrap_or_default();

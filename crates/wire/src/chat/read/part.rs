@@ -140,6 +140,12 @@ fn file(file: File<'_>) -> Result<Document<'_>, Bad> {
         }
         (Some(data), None) => (Source::Bytes(data), None),
     };
-    let format = found.filter(|format| !format.is_empty()).or(named).filter(|format| !format.is_empty());
+    // a type that says nothing gives way to the name
+    let known =
+        |format: &Option<Text<'_>>| format.as_ref().is_some_and(|format| media::is_document(format.inner()));
+    let format = match known(&named) && !known(&found) {
+        true => named,
+        false => found.filter(|format| !format.is_empty()).or(named).filter(|format| !format.is_empty()),
+    };
     Ok(Document { name: file.name, format, source, context: None, cite: None })
 }

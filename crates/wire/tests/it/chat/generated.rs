@@ -152,7 +152,11 @@ proptest! {
         let at = at.index(text.len());
         text.splice(at..=at, with.chars());
         let text: String = text.into_iter().collect();
-        // no answer is expected, only that there is one
-        let _ = request(Form::Chat, Form::Chat, text.as_bytes(), Wanted::default());
+        let wanted = || Wanted { model: "gpt-x", ..Wanted::default() };
+        if let Ok(once) = request(Form::Chat, Form::Chat, text.as_bytes(), wanted()) {
+            // what was written is read, and written again as it is
+            let twice = request(Form::Chat, Form::Chat, &once.body, wanted()).unwrap();
+            prop_assert_eq!(once.body, twice.body);
+        }
     }
 }

@@ -134,16 +134,9 @@ fn every_call_reaches_its_tool_as_it_was_said() {
         eprintln!("../shared is absent: no calls to translate");
         return;
     };
-    let forms = [
-        Form::Chat,
-        Form::Messages,
-        Form::Claude,
-        Form::Converse,
-        Form::MistralChat,
-        Form::Jamba,
-        Form::Nova,
-    ];
-    let forms: Vec<_> = forms.into_iter().filter(|form| carries(*form, Feature::ToolUse).is_some()).collect();
+    let others = [Form::Messages, Form::Claude, Form::Chat, Form::MistralChat, Form::Jamba, Form::Nova];
+    let mut others: Vec<_> =
+        others.into_iter().filter(|form| carries(*form, Feature::ToolUse).is_some()).collect();
     let mut count = 0;
     for line in data.lines() {
         let example: Value = serde_json::from_str(line).unwrap();
@@ -153,10 +146,15 @@ fn every_call_reaches_its_tool_as_it_was_said() {
         }
         count += calls.len();
         let body = body(&example, &calls);
-        for form in &forms {
-            requests(*form, &body, &calls);
-            answers(*form, &calls);
-            streams(*form, &calls);
+        // all through Converse, and each through one of the others in turn
+        others.rotate_left(1);
+        for form in [Form::Converse, others[0]] {
+            requests(form, &body, &calls);
+            answers(form, &calls);
+            // a stream is many small steps: some are enough
+            if count % 5 == 0 {
+                streams(form, &calls);
+            }
         }
     }
     assert!(count > 500, "{count} calls");
