@@ -20,13 +20,16 @@ pub(super) fn gather<'b, 'a>(
         match block {
             Block::CachePoint(point) if !mark_last(turn, point) => left = Some(point),
             Block::CachePoint(_) => {}
-            // the vendor refuses texts that say nothing
-            Block::Text(text) if text.is_empty() => {}
-            block if writable(block) => turn.push((block, None)),
+            block if says(block) => turn.push((block, None)),
             _ => {}
         }
     }
     left
+}
+
+/// Whether there is anything to write. The vendor refuses texts that say nothing.
+pub(super) fn says(block: &Block<'_>) -> bool {
+    !matches!(block, Block::Text(text) if text.is_empty()) && writable(block)
 }
 
 /// Puts a mark on the last block that can have one.
@@ -165,9 +168,9 @@ fn tool_result(o: &mut Object<'_>, result: &ToolResult<'_>) {
         (None, _) => o.string("type", "tool_result"),
     };
     o.text("tool_use_id", &result.id);
-    if !result.content.is_empty() {
-        let mut turn = Vec::with_capacity(result.content.len());
-        gather(&result.content, &mut turn);
+    let mut turn = Vec::with_capacity(result.content.len());
+    gather(&result.content, &mut turn);
+    if !turn.is_empty() {
         blocks(&mut o.list("content"), &turn);
     }
     o.maybe_bool("is_error", result.failed);

@@ -3,7 +3,7 @@
 use bedplate_core::conversation::{Conversation, Output, Role, Thinking};
 use bedplate_core::form::Form;
 
-use super::put::{Marked, blocks, gather, mark_last};
+use super::put::{Marked, blocks, gather, mark_last, says};
 use super::{VERSION, tools};
 use crate::json::write::{Object, object};
 use crate::translate::Wanted;
@@ -105,7 +105,7 @@ fn turns(body: &mut Object<'_>, c: &Conversation<'_>) {
     let mut system = Vec::with_capacity(c.system.len());
     gather(&c.system, &mut system);
     let mut turns: Vec<(Role, Vec<Marked<'_, '_>>)> = Vec::with_capacity(c.messages.len());
-    for message in &c.messages {
+    for message in c.messages.iter().filter(|message| message.content.iter().any(says)) {
         if turns.last().is_none_or(|(role, _)| *role != message.role) {
             turns.push((message.role, Vec::with_capacity(message.content.len())));
         }
