@@ -10,7 +10,7 @@ fuzz_target!(|data: &[u8]| {
     let wanted = || Wanted { model: "gpt-x", ..Wanted::default() };
     for form in [Form::Chat, Form::MistralChat, Form::Jamba] {
         if let Ok(once) = request(form, form, data, wanted()) {
-            assert!(serde_json::from_slice::<serde_json::Value>(&once.body).is_ok());
+            assert!(serde_json::from_slice::<&serde_json::value::RawValue>(&once.body).is_ok());
             let twice = request(form, form, &once.body, wanted()).expect("what was written is read");
             assert_eq!(once.body, twice.body);
         }
@@ -18,11 +18,11 @@ fuzz_target!(|data: &[u8]| {
             request(form, Form::Chat, &other.body, wanted()).expect("what was written is read");
         }
         if let Ok(other) = request(Form::Chat, Form::Messages, data, wanted()) {
-            assert!(serde_json::from_slice::<serde_json::Value>(&other.body).is_ok());
+            assert!(serde_json::from_slice::<&serde_json::value::RawValue>(&other.body).is_ok());
         }
         if let Ok(once) = answer(form, Form::Chat, data, &Told::default()) {
             let twice = answer(Form::Chat, Form::Chat, &once, &Told::default()).expect("what was written is read");
-            assert!(serde_json::from_slice::<serde_json::Value>(&twice).is_ok());
+            assert!(serde_json::from_slice::<&serde_json::value::RawValue>(&twice).is_ok());
         }
     }
 });
