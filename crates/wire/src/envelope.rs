@@ -16,6 +16,8 @@ pub struct Envelope {
     pub include_usage: bool,
     /// The person behind the call: OpenAI's `user`, Anthropic's `metadata.user_id`; opaque.
     pub user: Option<String>,
+    /// The body is one turn of a conversation that the vendor is to hold: Anthropic's `thread`.
+    pub threaded: bool,
 }
 
 impl Envelope {
@@ -25,7 +27,7 @@ impl Envelope {
     pub fn read(body: &[u8]) -> Result<Self, Refusal> {
         let text = utf8(body).map_err(Bad::from)?;
         let picked =
-            pick(text, &["model", "stream", "stream_options", "user", "metadata"]).map_err(Bad::from)?;
+            pick(text, &["model", "stream", "stream_options", "user", "metadata", "thread"]).map_err(Bad::from)?;
         let model = picked.text(0).ok_or_else(|| Bad::value("model", "expected the name of a model"))?;
         let model = string(model).ok_or_else(|| Bad::value("model", "expected a string"))?;
         if model.is_empty() || model.chars().count() > LONGEST {
@@ -43,6 +45,7 @@ impl Envelope {
                 .transpose()?
                 .unwrap_or(false),
             user: user.map(std::borrow::Cow::into_owned).filter(|user| !user.is_empty()),
+            threaded: picked.text(5).is_some_and(|text| text != "null"),
         })
     }
 }
@@ -72,6 +75,10 @@ mod tests {
         let body = br#"{"model":"m","metadata":{"user_id":"u2"},"stream":null}"#;
         let envelope = Envelope::read(body).unwrap();
         assert_eq!((envelope.stream, envelope.user.as_deref()), (false, Some("u2")));
+        for (thread, held) in [("null", false), (r#"{"type":"create"}"#, true)] {
+            let body = format!(r#"{{"model":"m","thread":{thread}}}"#);
+            assert_eq!(Envelope::read(body.as_bytes()).unwrap().threaded, held);
+        }
     }
 
     #[test]

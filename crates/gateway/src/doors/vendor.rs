@@ -7,6 +7,7 @@ use bedplate_core::conversation::Told;
 use bedplate_core::form::Form;
 use bedplate_core::refusal::{Code, Refusal};
 use bedplate_pipeline::{Call, Record, Tags};
+use bedplate_wire::anthropic::refuse::UNTHREADED;
 use bedplate_wire::bedrock::path;
 use bedplate_wire::envelope::Envelope;
 use bytes::Bytes;
@@ -70,6 +71,9 @@ pub(super) async fn read(
     tags.user = tags.user.or(envelope.user);
     let name = snapshot.names.of(&envelope.model);
     record.called(operation, &name, &tags);
+    if envelope.threaded && dialect == Dialect::Anthropic {
+        return Err(Refusal::new(Code::BadValue, UNTHREADED));
+    }
     let model = snapshot.pipeline.routes.read_as(operation, &name);
     let told = Told {
         id: came.id.0.as_simple().to_string(),

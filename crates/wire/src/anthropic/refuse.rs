@@ -19,19 +19,24 @@ pub struct Error {
     pub should_retry: Option<bool>,
 }
 
+/// Said to a body with `thread`. Clients send the whole conversation instead when the answer has the code that Anthropic
+/// gives such refusals; the tool runners of their SDKs begin with `thread` and rely on it.
+pub const UNTHREADED: &str = "`thread`: bedplate holds no conversations, send the whole one with every request";
+
 /// The error answer for a refusal of the call `call`.
 pub fn error(refusal: &Refusal, call: &str) -> Error {
     let (status, kind) = shape(refusal.code);
     // a 429 is tried again by every client: a rate that can never be met is not to be
     let should_retry = matches!(refusal.code, Code::RateTooLow).then_some(false);
-    Error { status, kind, body: body(&sentence(&refusal.said), kind, call).into(), should_retry }
+    let details = (refusal.said == UNTHREADED).then_some("thread_unsupported_request");
+    Error { status, kind, body: body(&sentence(&refusal.said), kind, details, call).into(), should_retry }
 }
 
 /// The event that ends a stream which has begun.
 pub fn event(refusal: &Refusal, call: &str) -> Bytes {
     let (_, kind) = shape(refusal.code);
     let mut out = BytesMut::new();
-    sse::write("error", &body(&sentence(&refusal.said), kind, call), &mut out);
+    sse::write("error", &body(&sentence(&refusal.said), kind, None, call), &mut out);
     out.freeze()
 }
 
@@ -54,14 +59,19 @@ pub fn upstream(status: u16, name: &str, message: &str, call: &str) -> Error {
         _ if status < 500 => (status, "invalid_request_error"),
         _ => (status, "api_error"),
     };
-    Error { status, kind, body: body(message, kind, call).into(), should_retry: None }
+    Error { status, kind, body: body(message, kind, None, call).into(), should_retry: None }
 }
 
-fn body(message: &str, kind: &str, call: &str) -> String {
+fn body(message: &str, kind: &str, details: Option<&str>, call: &str) -> String {
     let mut out = String::new();
     let mut whole = object(&mut out);
     whole.string("type", "error");
-    whole.object("error").string("type", kind).string("message", message);
+    let mut error = whole.object("error");
+    error.string("type", kind).string("message", message);
+    if let Some(code) = details {
+        error.object("details").string("error_code", code);
+    }
+    drop(error);
     whole.string("request_id", call);
     drop(whole);
     out
@@ -100,5 +110,20 @@ fn shape(code: Code) -> (u16, &'static str) {
         }
         Code::Unreachable | Code::BrokenAnswer | Code::UpstreamError => (502, "api_error"),
         Code::NoUpstreamCredentials | Code::Bug => (500, "api_error"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_learn_from_the_code_that_conversations_are_not_held() {
+        let error = error(&Refusal::new(Code::BadValue, UNTHREADED), "c1");
+        let body: serde_json::Value = serde_json::from_slice(&error.body).unwrap();
+        assert_eq!((error.status, &body["error"]["type"]), (400, &"invalid_request_error".into()));
+        assert_eq!(body["error"]["details"]["error_code"], "thread_unsupported_request");
+        let other = super::error(&Refusal::new(Code::BadValue, "`model`: expected a string"), "c1");
+        assert!(!other.body.windows(7).any(|bytes| bytes == b"details"));
     }
 }
