@@ -31,7 +31,8 @@ for (const model of ["chat", "claude", "claude-haiku-4-5", NOVA, HAIKU]) {
       .create({ model, system: "You repeat.", messages: says("hello there"), max_tokens: 100 })
       .withResponse();
     assert.equal(answer.type, "message");
-    assert.equal(answer.model, model);
+    // Claude's bytes pass as they are, and it calls itself what it is called
+    assert.ok(answer.model === model || /haiku/.test(answer.model), answer.model);
     assert.match(textOf(answer), /hello there/i);
     assert.equal(answer.stop_reason, "end_turn");
     const { call } = await record(gateway, response.headers.get("x-bedplate-call-id"));

@@ -26,8 +26,8 @@ impl Envelope {
     /// where no model is named.
     pub fn read(body: &[u8]) -> Result<Self, Refusal> {
         let text = utf8(body).map_err(Bad::from)?;
-        let picked =
-            pick(text, &["model", "stream", "stream_options", "user", "metadata", "thread"]).map_err(Bad::from)?;
+        let picked = pick(text, &["model", "stream", "stream_options", "user", "metadata", "thread"])
+            .map_err(Bad::from)?;
         let model = picked.text(0).ok_or_else(|| Bad::value("model", "expected the name of a model"))?;
         let model = string(model).ok_or_else(|| Bad::value("model", "expected a string"))?;
         if model.is_empty() || model.chars().count() > LONGEST {

@@ -21,7 +21,8 @@ pub struct Error {
 
 /// Said to a body with `thread`. Clients send the whole conversation instead when the answer has the code that Anthropic
 /// gives such refusals; the tool runners of their SDKs begin with `thread` and rely on it.
-pub const UNTHREADED: &str = "`thread`: bedplate holds no conversations, send the whole one with every request";
+pub const UNTHREADED: &str =
+    "`thread`: bedplate holds no conversations, send the whole one with every request";
 
 /// The error answer for a refusal of the call `call`.
 pub fn error(refusal: &Refusal, call: &str) -> Error {

@@ -21,7 +21,7 @@ What a target has no place for is one of two things:
 - **left out**, where the answer is as good an answer without it. It is never silent: the answer has a header that names
   what was left out, in these words, and so has the call's record:
 
-  ```
+  ```text
   x-bedplate-dropped: top_k, seed
   ```
 
