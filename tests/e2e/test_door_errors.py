@@ -431,11 +431,14 @@ BAD = {
         "response_format": asked(response_format={"type": "json_object"}),
         "inferenceConfig": asked(inferenceConfig={"maxTokens": 5}),
         "anthropic_version": asked(anthropic_version="bedrock-2023-05-31"),
-        "messages[0].content[0].type": asked(messages=[{"role": "user", "content": [{"type": "input_text", "text": "hi"}]}]),
+        "messages[0].content[0].type": asked(messages=[{"role": "user", "content": [
+            {"type": "image_url", "image_url": {"url": "data:"}}]}]),
         "messages[0].content[0].tool_use_id": asked(messages=[{"role": "user", "content": [TOOL_RESULT]}]),
         "messages[2].content[0].tool_use_id": asked(messages=[
             {"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"},
             {"role": "user", "content": [TOOL_RESULT]}]),
+        "tool_choice": asked(tool_choice={"type": "any"}),
+        "tool_choice.name": asked(tools=[TOOL], tool_choice={"type": "tool", "name": "b"}),
         "thinking.budget_tokens": asked(thinking=THINK),
         "output_format": asked(output_format=SCHEMA, output_config={"format": SCHEMA}),
         "max_tokens": asked(max_tokens=None),

@@ -105,6 +105,8 @@ pub(super) fn request(form: Form, body: &str) -> Result<Conversation<'_>, Bad> {
     };
     let (tool_choice, parallel_tools) =
         tools::read_choice(body.tool_choice, &mut rest).map_err(|bad| bad.within("tool_choice"))?;
+    let tools = tools::read(form, body.tools.map(|tools| tools.0).unwrap_or_default())?;
+    tools::choosable(tool_choice.as_ref(), &tools, &messages)?;
     let (output, effort) = output(body.output, body.format, &mut rest)?;
     let user = body.metadata.and_then(|metadata| {
         keep("metadata", metadata.rest, &mut rest);
@@ -113,7 +115,7 @@ pub(super) fn request(form: Form, body: &str) -> Result<Conversation<'_>, Bad> {
     Ok(Conversation {
         system,
         messages,
-        tools: tools::read(form, body.tools.map(|tools| tools.0).unwrap_or_default())?,
+        tools,
         tool_choice,
         parallel_tools,
         sampling,

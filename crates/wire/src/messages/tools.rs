@@ -1,6 +1,8 @@
 //! Tools, and how they are chosen.
 
-use bedplate_core::conversation::{Conversation, Json, Member, Rest, Text, Tool, ToolChoice, ToolItem};
+use bedplate_core::conversation::{
+    Block, Conversation, Json, Member, Message, Rest, Text, Tool, ToolChoice, ToolItem,
+};
 use bedplate_core::form::Form;
 use serde_json::value::RawValue;
 
@@ -87,6 +89,30 @@ pub(super) fn read_choice<'a>(
     };
     keep("tool_choice", choice.rest, rest);
     Ok((Some(wanted), choice.serial.map(|serial| !serial)))
+}
+
+/// Whether what is chosen is there. What is kept as it stood may be a tool of any name.
+pub(super) fn choosable(
+    choice: Option<&ToolChoice<'_>>,
+    tools: &[ToolItem<'_>],
+    messages: &[Message<'_>],
+) -> Result<(), Bad> {
+    let mut blocks = messages.iter().flat_map(|message| &message.content);
+    let known = !tools.iter().any(|tool| matches!(tool, ToolItem::Foreign { .. }))
+        && !blocks.any(|block| matches!(block, Block::Foreign { .. }));
+    match choice {
+        Some(ToolChoice::Any | ToolChoice::Named(_)) if known && tools.is_empty() => {
+            Err(Bad::value("tool_choice", "there are no tools to choose from"))
+        }
+        Some(ToolChoice::Named(name)) if known => {
+            let name = name.decode();
+            match tools.iter().any(|item| matches!(item, ToolItem::Tool(tool) if tool.name.is(&name))) {
+                true => Ok(()),
+                false => Err(Bad::value("tool_choice.name", "there is no tool of this name")),
+            }
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn write(body: &mut Object<'_>, conversation: &Conversation<'_>) {

@@ -104,6 +104,9 @@ impl Turns {
     fn block<'a>(&mut self, mut raw: RawBlock<'a>, role: Role) -> Result<Result<Block<'a>, Unmodelled>, Bad> {
         let kind = raw.kind.take().ok_or_else(|| missing("type"))?;
         let kind = kind.decode();
+        if ELSEWHERE.contains(&&*kind) {
+            return Err(Bad::value("type", "mixed dialects: it is a type of OpenAI's"));
+        }
         let beside = raw.rest.iter().any(|member| !says_nothing(member));
         if beside || raw.cache.as_ref().is_some_and(|cache| !cache.rest.is_empty()) {
             self.used(&kind, raw.id.as_ref());
@@ -145,9 +148,6 @@ impl Turns {
                 Some(result) => result,
                 None => return Ok(Err(Unmodelled)),
             },
-            kind if ELSEWHERE.contains(&kind) => {
-                return Err(Bad::value("type", "mixed dialects: it is a type of OpenAI's"));
-            }
             _ => return Ok(Err(Unmodelled)),
         };
         match raw.left() {

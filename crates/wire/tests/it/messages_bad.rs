@@ -23,6 +23,26 @@ fn with(pointer: &str, value: Value) -> String {
 }
 
 #[test]
+fn what_is_chosen_must_be_there() {
+    let tool = json!({"name": "find", "input_schema": {}});
+    let server = json!({"type": "web_search_20250305", "name": "web_search"});
+    let none = "`tool_choice`: there are no tools to choose from";
+    let other = "`tool_choice.name`: there is no tool of this name";
+    for (tools, choice, want) in [
+        (json!([]), json!({"type": "any"}), none),
+        (json!([]), json!({"type": "tool", "name": "find"}), none),
+        (json!([]), json!({"type": "auto"}), "read"),
+        (json!([tool]), json!({"type": "tool", "name": "SECRET"}), other),
+        (json!([tool]), json!({"type": "tool", "name": "find"}), "read"),
+        (json!([server]), json!({"type": "tool", "name": "web_search"}), "read"),
+    ] {
+        let body = json!({"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "x"}],
+            "tools": tools, "tool_choice": choice});
+        assert_eq!(said(Form::Messages, &body.to_string()), want, "{body}");
+    }
+}
+
+#[test]
 fn wrong_members_are_named_by_their_path() {
     let table: &[(&str, Value, &str)] = &[
         ("/max_tokens", json!(null), "`max_tokens`: it must be there"),
@@ -50,10 +70,9 @@ fn wrong_members_are_named_by_their_path() {
             json!([{"type": "text", "text": "x", "source": {}}]),
             "`messages[0].content[0].source`: a block of this type has no such member",
         ),
-        ("/messages/0/content", json!([{"type": "image_url", "image_url": {}}]), "read"),
         (
             "/messages/0/content",
-            json!([{"type": "image_url"}]),
+            json!([{"type": "image_url", "image_url": {}}]),
             "`messages[0].content[0].type`: mixed dialects: it is a type of OpenAI's",
         ),
         (
