@@ -1,6 +1,7 @@
 //! Amazon Bedrock in one region and account, in its own words: bytes pass through.
 
 mod answer;
+pub(crate) mod auth;
 mod count;
 pub(crate) mod credentials;
 mod embed;
@@ -20,16 +21,11 @@ use std::sync::Arc;
 use bedplate_core::BoxFuture;
 use bedplate_core::clock::Clock;
 use bedplate_core::principal::Principal;
-use bedplate_core::secret::Secret;
-use bedplate_core::setting::SecretRef;
 use bedplate_pipeline::{Answer, Ask, Deadlines, Failed, Leading, Provider, ProviderFacts, Tenancy};
-use http::Uri;
-use http::uri::Authority;
 
 use crate::config::Config;
-use crate::connect::{Connector, Proxy};
-use crate::pool::Pool;
-use crate::roots::roots;
+use crate::host::Host;
+use auth::Auth;
 use credentials::Credentials;
 pub use probe::{Logging, Probe};
 use profiles::Leads;
@@ -51,21 +47,6 @@ pub struct Bedrock {
     tenants: Tenants,
     /// What ARNs lead to.
     leads: Arc<Leads>,
-}
-
-/// One of Bedrock's services.
-struct Host {
-    pool: Pool,
-    /// What `host` says, and what is signed.
-    authority: Authority,
-    /// The path of the endpoint URL, without a slash at its end.
-    base: String,
-}
-
-/// How we prove who we are.
-enum Auth {
-    SigV4(Signer),
-    Bearer(Secret),
 }
 
 impl Config {
@@ -109,41 +90,6 @@ impl Config {
             tenants: Tenants::new(&self.tenant),
             leads: Leads::new(Arc::clone(clock)),
         }))
-    }
-
-    fn host(
-        &self,
-        url: &str,
-        clock: &Arc<dyn Clock>,
-        tls: &Arc<rustls::ClientConfig>,
-    ) -> Result<Host, String> {
-        let uri: Uri = url.parse().map_err(|e| format!("the endpoint `{url}` is no URL: {e}"))?;
-        let authority =
-            uri.authority().cloned().ok_or_else(|| format!("the endpoint `{url}` names no host"))?;
-        let proxy = match &self.proxy {
-            None => None,
-            Some(proxy) => {
-                let login = self.proxy_login.as_ref().map(SecretRef::read).transpose()?;
-                Some(Proxy::new(proxy, login.as_ref())?)
-            }
-        };
-        let connector = Connector::new(&uri, proxy, Arc::clone(tls))?;
-        Ok(Host {
-            pool: Pool::new(connector, Arc::clone(clock), self.connections),
-            authority,
-            base: uri.path().trim_end_matches('/').to_owned(),
-        })
-    }
-
-    fn tls(&self) -> Result<Arc<rustls::ClientConfig>, String> {
-        let roots = roots(self.ca_file.as_deref()).map_err(|e| e.to_string())?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|e| e.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Arc::new(config))
     }
 }
 

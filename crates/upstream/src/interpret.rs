@@ -31,7 +31,7 @@ pub(crate) struct Speech {
 }
 
 /// The way back: what an answer was asked in, and is to be given in.
-pub(crate) struct Back {
+struct Back {
     from: Speech,
     to: (Form, Framing),
     /// What is said is the same in both.
@@ -43,15 +43,27 @@ pub(crate) struct Back {
 /// The header that says what was left out.
 const DROPPED: &str = "x-bedplate-dropped";
 
+/// Asks a target in its own words, and answers in the caller's.
+pub(crate) async fn interpreted(
+    ask: Ask,
+    (to, path): (Speech, &str),
+    exchange: impl AsyncFnOnce(Ask) -> Result<Answer, Failed>,
+) -> Result<Answer, Failed> {
+    let (ask, back) = out(ask, to, path).map_err(failed)?;
+    let answer = exchange(ask).await?;
+    let timings = answer.timings;
+    back.bring(answer).map_err(|refusal| Failed { sent: true, timings, ..failed(refusal) })
+}
+
 /// Writes a request anew. `path` is where the target is asked.
 ///
 /// # Errors
 /// What is wrong with the request, or cannot be said to the target.
-pub(crate) fn out(ask: Ask, to: Speech, path: &str) -> Result<(Ask, Back), Failed> {
+fn out(ask: Ask, to: Speech, path: &str) -> Result<(Ask, Back), Refusal> {
     let Ask { spoken: Spoken { dialect, form, told }, .. } = &ask;
     let framing = framing(*dialect, ask.operation);
     let Some(form) = *form else {
-        return Err(failed(Refusal::of(Code::Bug).because("a body of no known form")));
+        return Err(Refusal::of(Code::Bug).because("a body of no known form"));
     };
     let told = told.as_deref().cloned().unwrap_or_default();
     let metadata = metadata(&ask.headers);
@@ -77,7 +89,7 @@ pub(crate) fn out(ask: Ask, to: Speech, path: &str) -> Result<(Ask, Back), Faile
         }
         Some(_) | None => (true, spliced(body, wanted.betas)),
     };
-    let written = written.map_err(failed)?;
+    let written = written?;
     let mut headers = Headers::with_capacity(8);
     headers.push("accept", if wanted.stream { accept(to.framing) } else { "application/json" });
     if native(to.operation) {
@@ -145,25 +157,26 @@ fn native(operation: Operation) -> bool {
 
 impl Back {
     /// Brings an answer back. An error stays as it is: the door says it in its own words.
-    pub(crate) fn bring(self, mut answer: Answer) -> Result<Answer, Failed> {
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn bring(self, mut answer: Answer) -> Result<Answer, Refusal> {
         let Self { from, to, same, told, dropped } = self;
         say_dropped(&mut answer, dropped);
         if answer.status != 200 {
             return Ok(answer);
         }
-        let timings = answer.timings;
-        let sent = |refusal: Refusal| Failed { sent: true, timings, ..failed(refusal) };
         answer.body = match answer.body {
             AnswerBody::Whole(content, metered) if same => AnswerBody::Whole(content, metered),
             AnswerBody::Whole(content, metered) => {
-                let body = translate::answer(from.form, to.0, content.expose(), &told).map_err(sent)?;
+                let body = translate::answer(from.form, to.0, content.expose(), &told)?;
                 answer.headers.set("content-type", "application/json");
                 AnswerBody::Whole(Content::new(body), metered)
             }
             AnswerBody::Stream(flow) => {
                 let turn = match same {
                     true => Turn::Frames(Frames::new(told.id)),
-                    false => Turn::Forms(Stream::new((from.form, from.framing), to, &told).map_err(sent)?),
+                    false => Turn::Forms(Stream::new((from.form, from.framing), to, &told)?),
                 };
                 answer.headers.set("content-type", accept(to.1));
                 AnswerBody::Stream(Box::new(Interpreted::new(flow, turn)))

@@ -12,9 +12,11 @@
 //! | `pool` | kept HTTP/1.1 connections, per thread |
 //! | `quotas` | AWS Service Quotas, asked what an account may do |
 
+mod attempt;
 mod bedrock;
 mod config;
 mod connect;
+mod host;
 mod interpret;
 mod pool;
 mod quotas;

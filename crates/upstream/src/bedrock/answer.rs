@@ -6,20 +6,17 @@ use std::time::Duration;
 use bedplate_core::call::{Headers, Operation};
 use bedplate_core::content::Content;
 use bedplate_core::record::way_served;
-use bedplate_core::refusal::Code;
 use bedplate_pipeline::{Answer, AnswerBody, Metered};
 use bedplate_wire::bedrock::usage::{self, Meter};
 use bedplate_wire::bedrock::{Family, cache};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::Response;
-use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
-use tokio::time::timeout;
+use hyper::body::Incoming;
 
-use super::exchange::Attempt;
 use super::flow::{First, open};
 use super::headers::{end_to_end, error_name, request_id};
-use crate::pool::Lease;
+use crate::attempt::{Attempt, Wrong, whole};
+use crate::pool::{Lease, Pool};
 
 /// What was asked, as far as reading the answer needs it.
 pub(super) struct Asked {
@@ -33,23 +30,19 @@ pub(super) struct Asked {
     pub(super) idle: Duration,
 }
 
-/// The largest answer that is read whole: far above what any model gives, far below what would hurt.
-const MOST: usize = 256 * 1024 * 1024;
-
 pub(super) async fn read(
     attempt: &mut Attempt,
-    lease: Lease,
+    (pool, lease): (&Arc<Pool>, Lease),
     response: Response<Incoming>,
     asked: Asked,
-) -> Result<Answer, (Code, String)> {
+) -> Result<Answer, Wrong> {
     let (parts, body) = response.into_parts();
     let status = parts.status.as_u16();
     let family = Family::of(&asked.model);
     let request_id = request_id(&parts.headers);
     let mut headers = end_to_end(&parts.headers);
-    let host = if asked.operation.is_catalogue() { Host::Control } else { Host::Runtime };
     if status == 200 && asked.operation.streams() {
-        let kept = (Arc::clone(&attempt.provider), lease);
+        let kept = (Arc::clone(pool), lease);
         let mut meter = Meter::new(asked.operation, family);
         meter.headers(&headers);
         return match open(kept, body, (asked.operation, family), meter).await? {
@@ -77,10 +70,7 @@ pub(super) async fn read(
         };
     }
     let bytes = whole(body, asked.idle).await?;
-    match host {
-        Host::Runtime => attempt.provider.runtime.pool.give_back(lease),
-        Host::Control => attempt.provider.control.pool.give_back(lease),
-    }
+    pool.give_back(lease);
     attempt.timings.total = attempt.elapsed();
     let error = if status >= 400 {
         Some(error_name(&parts.headers, &bytes).unwrap_or_else(|| format!("Http{status}")))
@@ -93,11 +83,6 @@ pub(super) async fn read(
     Ok(Answer { status, headers, request_id, error, body, timings: attempt.timings, dropped: Vec::new() })
 }
 
-enum Host {
-    Runtime,
-    Control,
-}
-
 fn metered(asked: &Asked, family: Family, headers: &Headers, bytes: &[u8]) -> Metered {
     if !asked.operation.metered() {
         return Metered::default();
@@ -107,7 +92,7 @@ fn metered(asked: &Asked, family: Family, headers: &Headers, bytes: &[u8]) -> Me
 }
 
 /// The same facts in the pipeline's words.
-pub(super) fn convert(m: usage::Metered, family: Family) -> Metered {
+pub(crate) fn convert(m: usage::Metered, family: Family) -> Metered {
     let finish = cache::finish(family, m.stop_reason.as_deref());
     Metered {
         usage: m.usage,
@@ -119,35 +104,4 @@ pub(super) fn convert(m: usage::Metered, family: Family) -> Metered {
         latency_ms: m.latency_ms,
         output_bytes: m.output_bytes,
     }
-}
-
-/// The whole body; `idle` is how long it may stand still between two pieces.
-async fn whole(mut body: Incoming, idle: Duration) -> Result<Bytes, (Code, String)> {
-    let mut first = Bytes::new();
-    let mut all = BytesMut::new();
-    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(0).min(MOST);
-    loop {
-        let frame = timeout(idle, body.frame()).await;
-        let Some(frame) =
-            frame.map_err(|_| (Code::IdleTimeout, "the answer stood still halfway".to_owned()))?
-        else {
-            break;
-        };
-        let frame = frame.map_err(|e| (Code::BrokenAnswer, format!("the answer broke off: {e}")))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if first.len() + all.len() + data.len() > MOST {
-            return Err((Code::BrokenAnswer, format!("the answer is larger than {MOST} bytes")));
-        }
-        // an answer that comes in one piece is not copied
-        if first.is_empty() && all.is_empty() {
-            first = data;
-        } else {
-            if all.is_empty() {
-                all.reserve(expected.max(first.len() + data.len()));
-                all.extend_from_slice(&std::mem::take(&mut first));
-            }
-            all.extend_from_slice(&data);
-        }
-    }
-    Ok(if all.is_empty() { first } else { all.freeze() })
 }

@@ -14,9 +14,8 @@ use bedplate_wire::eventstream::{Frame, Kind, Scanner};
 use bytes::Bytes;
 use hyper::body::{Body, Incoming};
 
-use super::Bedrock;
 use super::answer::convert;
-use crate::pool::Lease;
+use crate::pool::{Lease, Pool};
 
 /// How a stream begins.
 pub(super) enum First {
@@ -87,7 +86,7 @@ fn status(name: &str) -> u16 {
 
 /// Reads up to the first whole frame.
 pub(super) async fn open(
-    kept: (Arc<Bedrock>, Lease),
+    kept: (Arc<Pool>, Lease),
     body: Incoming,
     (operation, family): (Operation, Family),
     meter: Meter,
@@ -114,7 +113,7 @@ pub(super) async fn open(
 
 struct EventStream {
     /// Given back when the stream has been read to its end.
-    kept: Option<(Arc<Bedrock>, Lease)>,
+    kept: Option<(Arc<Pool>, Lease)>,
     body: Incoming,
     scanner: Scanner,
     meter: Meter,
@@ -202,8 +201,8 @@ impl EventStream {
         if self.operation == Operation::ConverseStream && !self.stopped {
             return Some(broke("the stream ended without messageStop".into()));
         }
-        if let Some((provider, lease)) = self.kept.take() {
-            provider.runtime.pool.give_back(lease);
+        if let Some((pool, lease)) = self.kept.take() {
+            pool.give_back(lease);
         }
         None
     }

@@ -7,12 +7,14 @@ use std::time::Duration;
 use bedplate_core::clock::Timestamp;
 use bedplate_wire::sigv4::{BodyDigest, parse_http_date};
 use bytes::Bytes;
-use http::header::{DATE, HOST, HeaderValue};
+use http::header::{DATE, HOST};
 use http::{Method, Request, Uri};
 use http_body_util::{BodyExt, Limited};
 
+use super::Bedrock;
+use super::auth::{Auth, bearer};
 use super::headers::error_name;
-use super::{Auth, Bedrock, Host};
+use crate::host::Host;
 use crate::pool::Slices;
 
 /// What was found about one provider.
@@ -41,7 +43,7 @@ pub enum Logging {
 }
 
 /// How long each probe may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Bedrock {
     /// Looks at the endpoints, the clock and Bedrock's own log settings. Costs nothing.
@@ -70,13 +72,11 @@ impl Bedrock {
         *request.method_mut() = Method::GET;
         *request.uri_mut() =
             Uri::try_from(format!("{}{path}", self.control.base)).map_err(|e| e.to_string())?;
-        let host = HeaderValue::from_str(self.control.authority.as_str()).map_err(|e| e.to_string())?;
+        let host = self.control.header().map_err(|e| e.to_string())?;
         request.headers_mut().insert(HOST, host);
         match &self.auth {
             Auth::Bearer(token) => {
-                let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
-                let value = value.map_err(|_| "the bearer key fits no header".to_owned())?;
-                request.headers_mut().insert(http::header::AUTHORIZATION, value);
+                request.headers_mut().insert(http::header::AUTHORIZATION, bearer(token)?);
             }
             Auth::SigV4(signer) => {
                 signer.sign(&mut request, BodyDigest::of(b"").bytes(), self.clock.now()).await?
@@ -114,7 +114,7 @@ impl Got {
     }
 }
 
-async fn connect(host: &Host) -> Result<Duration, String> {
+pub(crate) async fn connect(host: &Host) -> Result<Duration, String> {
     match tokio::time::timeout(PATIENCE, host.pool.connect()).await {
         Ok(Ok(lease)) => Ok(lease.connected_in.unwrap_or_default()),
         Ok(Err(e)) => Err(e.to_string()),

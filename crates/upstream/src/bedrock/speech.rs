@@ -46,8 +46,8 @@ pub(super) async fn interpreted(
     speech: Speech,
     deadlines: Deadlines,
 ) -> Result<Answer, Failed> {
-    let (ask, back) = interpret::out(ask, speech, path(speech.operation))?;
-    back.bring(exchange::exchange(provider, ask, deadlines).await?)
+    let to = (speech, path(speech.operation));
+    interpret::interpreted(ask, to, async |ask| exchange::exchange(provider, ask, deadlines).await).await
 }
 
 fn claude(operation: Operation) -> Speech {
