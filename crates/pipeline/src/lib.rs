@@ -40,8 +40,8 @@ pub use invoke::breaker::BreakerConfig;
 pub use invoke::deadline::{Deadlines, Timeouts};
 pub use model::health::{Health, Hedged, TargetStanding};
 pub use model::{
-    AliasTimeouts, HedgeConfig, MaxTokens, Means, ModelConfig, ModelProblem, ModelRuleConfig, RetryConfig,
-    RungConfig, Share, Stale, Sticking, TargetConfig,
+    AliasTimeouts, HedgeConfig, MaxTokens, Means, ModelConfig, ModelProblem, ModelRuleConfig, Named,
+    RetryConfig, RungConfig, Share, Stale, Sticking, TargetConfig,
 };
 pub use pace::{Allowed, AwsQuota, LimitConfig, Pace, PaceConfig, QuotaConfig, QuotaSource};
 pub use pipeline::{Drain, Pipeline, Refused};

@@ -13,7 +13,7 @@ mod warm;
 
 pub use build::{Means, RetryConfig};
 pub use config::{
-    AliasTimeouts, MaxTokens, ModelConfig, ModelProblem, RungConfig, Stale, Sticking, TargetConfig,
+    AliasTimeouts, MaxTokens, ModelConfig, ModelProblem, Named, RungConfig, Stale, Sticking, TargetConfig,
 };
 pub use hedge::{HedgeConfig, Share};
 pub(crate) use line::{Alias, Rung, Target, Tried, for_call};

@@ -8,7 +8,7 @@ mod embed;
 mod exchange;
 mod flow;
 mod headers;
-mod probe;
+pub(crate) mod probe;
 mod profiles;
 pub(crate) mod sessions;
 mod sign;

@@ -32,7 +32,7 @@ pub struct Config {
     /// A role to assume with those credentials.
     #[serde(default)]
     pub role_arn: Option<String>,
-    /// A Bedrock API key, sent instead of a signature.
+    /// A Bedrock API key, sent instead of a signature; or the key that another server asks for.
     #[serde(default)]
     pub bearer: Option<SecretRef>,
     /// One session of the role for each tenant, with a name and tags that AWS shows in its reports.
@@ -85,6 +85,14 @@ impl Config {
         }
     }
 
+    /// Whether its models are named as Bedrock names them.
+    pub fn names_as_bedrock(&self) -> bool {
+        match self.kind {
+            Kind::Bedrock | Kind::Sim => true,
+            Kind::OpenAi => false,
+        }
+    }
+
     /// Whether its limits are those of AWS Service Quotas.
     pub fn asks_quotas(&self) -> bool {
         self.quota.as_ref().is_some_and(|quota| quota.from == QuotaSource::ServiceQuotas)
@@ -100,6 +108,8 @@ impl Config {
             )
         } else if self.kind == Kind::Sim {
             Some("the simulator has no Service Quotas: write the limits here (`from = \"config\"`)")
+        } else if self.kind == Kind::OpenAi {
+            Some("only AWS has Service Quotas: write the limits here (`from = \"config\"`)")
         } else if self.bearer.is_some() {
             Some(
                 "Service Quotas does not take the Bedrock key in `bearer`: sign with AWS credentials, or write the limits here (`from = \"config\"`)",
@@ -107,6 +117,38 @@ impl Config {
         } else {
             None
         }
+    }
+
+    /// What is set that its kind does not have, or lacks: the key, relative to the section, and why.
+    pub fn kind_problems(&self) -> Vec<(&'static str, String)> {
+        if self.kind != Kind::OpenAi {
+            return Vec::new();
+        }
+        let Endpoints { runtime, control, service_quotas } = &self.endpoints;
+        let bedrocks = [
+            ("region", self.region != us_east_1()),
+            ("account", !self.account.is_empty()),
+            ("endpoints.control", control.is_some()),
+            ("endpoints.service_quotas", service_quotas.is_some()),
+            ("profile", self.profile.is_some()),
+            ("role_arn", self.role_arn.is_some()),
+            ("sessions", self.sessions.is_some()),
+            ("tenant", !self.tenant.is_empty()),
+        ];
+        let set = bedrocks.into_iter().filter(|(_, set)| *set);
+        let mut found: Vec<_> = set.map(|(key, _)| (key, "only Bedrock has that".to_owned())).collect();
+        match runtime {
+            None => found.push((
+                "kind",
+                "where is the server? set `endpoints = { runtime = \"http://127.0.0.1:11434/v1\" }`".into(),
+            )),
+            Some(url) if !is_http(url) => found.push((
+                "endpoints.runtime",
+                format!("`{url}` is no URL that starts with `http://` or `https://`"),
+            )),
+            Some(_) => {}
+        }
+        found
     }
 
     /// The files that this section names.
@@ -128,13 +170,18 @@ pub enum Kind {
     Bedrock,
     /// The built-in simulator, started on loopback: costs nothing, knows no secrets.
     Sim,
+    /// A server that speaks OpenAI's chat completions: vLLM, llama.cpp, Ollama, bedrock-mantle. Models are named as it
+    /// names them: `local/llama3.2:1b`.
+    #[serde(rename = "openai")]
+    OpenAi,
 }
 
 /// Base URLs, each with `http://` or `https://`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoints {
-    /// Instead of `https://bedrock-runtime.REGION.amazonaws.com`.
+    /// Instead of `https://bedrock-runtime.REGION.amazonaws.com`. Of a server that speaks OpenAI's chat completions what
+    /// stands before `/chat/completions`: `http://127.0.0.1:11434/v1`.
     #[serde(default)]
     pub runtime: Option<String>,
     /// Instead of `https://bedrock.REGION.amazonaws.com`.
@@ -143,6 +190,11 @@ pub struct Endpoints {
     /// Instead of `https://servicequotas.REGION.amazonaws.com`.
     #[serde(default)]
     pub service_quotas: Option<String>,
+}
+
+fn is_http(url: &str) -> bool {
+    let uri: Option<http::Uri> = url.parse().ok();
+    uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
 }
 
 fn us_east_1() -> String {
@@ -160,6 +212,25 @@ fn connections() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_only_bedrock_has_is_refused_of_other_servers() {
+        let problems = |text: &str| -> Vec<&'static str> {
+            let config: Config = toml::from_str(&format!("name = 'a'\nkind = 'openai'\n{text}")).unwrap();
+            config.kind_problems().into_iter().map(|(key, _)| key).collect()
+        };
+        let at = "endpoints = { runtime = 'http://127.0.0.1:8000/v1' }";
+        assert!(problems(&format!("{at}\nbearer = {{ env = 'K' }}\nconnections = 4")).is_empty());
+        assert_eq!(problems(""), ["kind"]);
+        assert_eq!(problems("endpoints = { runtime = 'localhost:8000' }"), ["endpoints.runtime"]);
+        let all = "region = 'eu-west-1'\naccount = '123456789012'\nprofile = 'p'\nrole_arn = 'r'\nsessions = {}\n\
+                   tenant = [{ team = 't' }]\n\
+                   endpoints = { runtime = 'http://h/v1', control = 'http://h', service_quotas = 'http://h' }";
+        let keys = ["region", "account", "endpoints.control", "endpoints.service_quotas"];
+        assert_eq!(problems(all), [&keys[..], &["profile", "role_arn", "sessions", "tenant"]].concat());
+        let bedrock: Config = toml::from_str("name = 'a'\nkind = 'bedrock'\nprofile = 'p'").unwrap();
+        assert!(bedrock.kind_problems().is_empty());
+    }
 
     #[test]
     fn quotas_are_asked_for_where_that_can_be() {

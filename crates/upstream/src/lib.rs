@@ -1,11 +1,14 @@
 //! The things we call.
 //!
-//! A provider is built from one `[[provider]]` section by [`Config::build`]. To add a kind: a module
-//! that implements `pipeline::Provider`, a variant of [`Kind`], one arm in `build`.
+//! A provider is built from one `[[provider]]` section by [`Config::build`] and its neighbours. To add a kind: a module
+//! that implements `pipeline::Provider`, a variant of [`Kind`], one arm in the composition root.
 //!
 //! | module | it is |
 //! |---|---|
 //! | [`bedrock`] | Amazon Bedrock in one region and account |
+//! | [`openai`] | a server that speaks OpenAI's chat completions |
+//! | `compatible` | asking those who speak as OpenAI or Anthropic do |
+//! | `attempt`, `host` | one request and its answer, whoever is asked |
 //! | `interpret` | asking in the target's words, answering in the caller's |
 //! | `connect` | TCP, proxy and TLS, within a deadline |
 //! | `tenancy` | roles, sessions and inference profiles of tenants, as configured |
@@ -14,10 +17,13 @@
 
 mod attempt;
 mod bedrock;
+mod compatible;
 mod config;
 mod connect;
 mod host;
 mod interpret;
+mod metered;
+mod openai;
 mod pool;
 mod quotas;
 mod roots;
@@ -28,6 +34,7 @@ pub use bedrock::sessions::{SessionCounts, Sessions};
 pub use bedrock::{Bedrock, Logging, Probe, Trial};
 pub use config::{Config, Endpoints, Kind};
 pub use connect::{Connector, Proxy};
+pub use openai::{Models, OpenAi};
 pub use quotas::Quotas;
 pub use roots::{RootsError, roots};
 pub use tenancy::{SessionsConfig, TenantConfig};

@@ -1,9 +1,12 @@
 //! What a vendor's body says to the door: which model, and how the answer is to come.
 
+mod address;
+
 use bedplate_core::refusal::Refusal;
 
 use crate::json::object::Bad;
 use crate::json::{pick, string, utf8};
+pub use address::{address, is_usage_alone};
 
 /// The members that are about the call and not for the model.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -53,6 +53,15 @@ pub struct Event {
     pub data: Bytes,
 }
 
+/// What stands between two empty lines.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Block {
+    /// `None` when nothing is said: a comment, which keeps the connection alive.
+    pub event: Option<Event>,
+    /// As it came, with the empty line that ended it.
+    pub raw: Bytes,
+}
+
 /// An event is longer than any may be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TooLong;
@@ -71,6 +80,19 @@ impl Decoder {
     /// # Errors
     /// [`TooLong`].
     pub fn next_event(&mut self) -> Result<Option<Event>, TooLong> {
+        while let Some(block) = self.next_block()? {
+            if block.event.is_some() {
+                return Ok(block.event);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next whole block, an event or not; `None` when more bytes are needed.
+    ///
+    /// # Errors
+    /// [`TooLong`].
+    pub fn next_block(&mut self) -> Result<Option<Block>, TooLong> {
         if !self.begun && self.buffer.len() >= BOM.len() {
             self.begun = true;
             if self.buffer.starts_with(BOM) {
@@ -79,10 +101,7 @@ impl Decoder {
         }
         while let Some(line) = self.line() {
             if line.is_empty() {
-                if let Some(event) = self.take() {
-                    return Ok(Some(event));
-                }
-                continue;
+                return Ok(Some(self.take()));
             }
             self.field(line);
         }
@@ -122,17 +141,17 @@ impl Decoder {
         }
     }
 
-    /// The event that the empty line before `at` ended.
-    fn take(&mut self) -> Option<Event> {
+    /// What the empty line before `at` ended.
+    fn take(&mut self) -> Block {
         let (name, data) = (std::mem::take(&mut self.name), std::mem::take(&mut self.data));
         let whole = self.buffer.split_to(self.at).freeze();
         self.at = 0;
         let data = match data.as_slice() {
-            [] => return None,
+            [] => return Block { event: None, raw: whole },
             [one] => whole.slice(one.clone()),
             lines => lines.iter().map(|line| &whole[line.clone()]).collect::<Vec<_>>().join(&b'\n').into(),
         };
-        Some(Event { name: whole.slice(name), data })
+        Block { event: Some(Event { name: whole.slice(name), data }), raw: whole }
     }
 }
 
@@ -172,6 +191,18 @@ mod tests {
         }
         let bytes: Vec<&[u8]> = STREAM.chunks(1).collect();
         assert_eq!(read(&bytes), events());
+    }
+
+    #[test]
+    fn blocks_are_the_stream_and_comments_are_among_them() {
+        let mut decoder = Decoder::default();
+        decoder.feed(STREAM);
+        let blocks: Vec<Block> = std::iter::from_fn(|| decoder.next_block().unwrap()).collect();
+        assert_eq!(blocks.iter().flat_map(|block| block.raw.to_vec()).collect::<Vec<u8>>(), STREAM);
+        assert_eq!(blocks.iter().filter(|block| block.event.is_some()).count(), events().len());
+        decoder.feed(b": still there\n\n");
+        let comment = decoder.next_block().unwrap().unwrap();
+        assert_eq!((comment.event, &*comment.raw), (None, &b": still there\n\n"[..]));
     }
 
     #[test]

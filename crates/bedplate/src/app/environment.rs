@@ -9,7 +9,14 @@ pub(crate) fn region() -> Option<String> {
 
 /// `HTTPS_PROXY` and `NO_PROXY`, for providers that name no proxy themselves.
 pub(crate) fn with_proxy(mut config: Config) -> Config {
-    if config.kind == Kind::Bedrock && config.proxy.is_none() {
+    let plain = config.endpoints.runtime.as_ref().is_some_and(|url| url.starts_with("http://"));
+    let proxied = match config.kind {
+        Kind::Bedrock => true,
+        // the server on this machine, or beside it
+        Kind::OpenAi => !plain,
+        Kind::Sim => false,
+    };
+    if proxied && config.proxy.is_none() {
         config.proxy = var("HTTPS_PROXY").or_else(|| var("https_proxy"));
         let no = var("NO_PROXY").or_else(|| var("no_proxy")).unwrap_or_default();
         let host = config

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use bedplate_core::clock::Clock;
 use bedplate_core::secret::Secret;
-use bedplate_pipeline::{Pace, Provider};
+use bedplate_pipeline::{Pace, Provider, ProviderFacts};
 use bedplate_sim::Sim;
 use bedplate_upstream::{
-    Bedrock, Config, Credentials, CredentialsState, Kind, Quotas, SessionCounts, Sessions, SessionsConfig,
+    Bedrock, Config, Credentials, CredentialsState, Kind, OpenAi, Quotas, SessionCounts, Sessions,
+    SessionsConfig,
 };
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
@@ -33,7 +34,7 @@ pub(super) struct Built {
     /// The section as it was read, in JSON: compared to see whether it changed.
     section: String,
     files: Prints,
-    provider: Arc<Bedrock>,
+    upstream: Upstream,
     credentials: Credentials,
     /// What the credential chain was told; `None` when there is none.
     chain: Option<Chain>,
@@ -42,6 +43,13 @@ pub(super) struct Built {
     /// Who asks AWS for its limits, if they come from there.
     quotas: Option<Arc<Quotas>>,
     describes: String,
+}
+
+/// What is called.
+#[derive(Clone)]
+enum Upstream {
+    Bedrock(Arc<Bedrock>),
+    OpenAi(Arc<OpenAi>),
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -59,11 +67,21 @@ const CHAIN: Duration = Duration::from_secs(5);
 
 impl Built {
     pub(super) fn provider(&self) -> Arc<dyn Provider> {
-        Arc::clone(&self.provider) as Arc<dyn Provider>
+        match &self.upstream {
+            Upstream::Bedrock(bedrock) => Arc::clone(bedrock) as Arc<dyn Provider>,
+            Upstream::OpenAi(server) => Arc::clone(server) as Arc<dyn Provider>,
+        }
+    }
+
+    fn facts(&self) -> &ProviderFacts {
+        match &self.upstream {
+            Upstream::Bedrock(bedrock) => bedrock.facts(),
+            Upstream::OpenAi(server) => server.facts(),
+        }
     }
 
     fn name(&self) -> &str {
-        &self.provider.facts().name
+        &self.facts().name
     }
 }
 
@@ -135,12 +153,30 @@ impl Providers {
             sessions: config.sessions.clone(),
             roles: config.tenant.iter().any(|tenant| tenant.role_arn.is_some()),
         });
+        let nobody = || Credentials::fixed(String::new(), Secret::default());
         let (config, credentials, sessions) = match config.kind {
+            Kind::OpenAi => {
+                let config = with_proxy(config.clone());
+                let server = config.build_openai(&self.clock)?;
+                let describes = config.endpoints.runtime.unwrap_or_default();
+                let (upstream, credentials) = (Upstream::OpenAi(server), nobody());
+                let (sessions, quotas) = (None, None);
+                return Ok(Built {
+                    section,
+                    files,
+                    upstream,
+                    credentials,
+                    chain,
+                    sessions,
+                    quotas,
+                    describes,
+                });
+            }
             Kind::Bedrock => {
                 let config = with_proxy(config.clone());
                 let same = before.iter().find(|b| b.chain == chain);
                 let credentials = match (&chain, same) {
-                    (None, _) => Credentials::fixed(String::new(), Secret::default()),
+                    (None, _) => nobody(),
                     (Some(_), Some(same)) => {
                         same.credentials.renew();
                         same.credentials.clone()
@@ -169,12 +205,13 @@ impl Providers {
         };
         let describes = match (config.kind, &config.endpoints.runtime) {
             (Kind::Sim, _) => "the built-in simulator".to_owned(),
-            (Kind::Bedrock, Some(url)) => url.clone(),
-            (Kind::Bedrock, None) => format!("Amazon Bedrock in {}", config.region),
+            (_, Some(url)) => url.clone(),
+            (_, None) => format!("Amazon Bedrock in {}", config.region),
         };
         let quotas = Quotas::of(&config, &credentials, &self.clock);
-        let provider = config.build(&self.clock, credentials.clone(), sessions.clone())?;
-        Ok(Built { section, files, provider, credentials, chain, sessions, quotas, describes })
+        let bedrock = config.build(&self.clock, credentials.clone(), sessions.clone())?;
+        let upstream = Upstream::Bedrock(bedrock);
+        Ok(Built { section, files, upstream, credentials, chain, sessions, quotas, describes })
     }
 
     async fn simulator(&self, settings: &Settings) -> Result<(SocketAddr, Credentials), String> {
@@ -209,7 +246,7 @@ impl Providers {
 
     /// Who asks AWS for limits, by the place where they count.
     pub(super) fn quotas(&self) -> Vec<(Arc<str>, Arc<Quotas>)> {
-        let of = |b: &Built| Some((Pace::place(b.provider.facts()), Arc::clone(b.quotas.as_ref()?)));
+        let of = |b: &Built| Some((Pace::place(b.facts()), Arc::clone(b.quotas.as_ref()?)));
         let mut all: Vec<(Arc<str>, Arc<Quotas>)> = Vec::new();
         for (place, quotas) in self.built.lock().iter().filter_map(of) {
             if all.iter().all(|(other, _)| *other != place) {
@@ -221,7 +258,10 @@ impl Providers {
 
     pub(super) fn sweep(&self) {
         for built in &*self.built.lock() {
-            built.provider.sweep();
+            match &built.upstream {
+                Upstream::Bedrock(bedrock) => bedrock.sweep(),
+                Upstream::OpenAi(server) => server.sweep(),
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bedplate_core::route::is_bedrocks;
 use bedplate_gateway::tls;
-use bedplate_pipeline::{OperationsConfig, QuotaConfig, RungConfig};
+use bedplate_pipeline::{Named, OperationsConfig, QuotaConfig, RungConfig};
 use bedplate_upstream::Kind;
 
 use super::{Settings, nearest};
@@ -115,7 +115,11 @@ impl Settings {
         for (member, said) in self.breaker.problems() {
             found.add(&[&format!("breaker.{member}")], said);
         }
-        let providers: Vec<&str> = self.provider.iter().map(|provider| provider.name.as_str()).collect();
+        let providers: Vec<Named<'_>> = self
+            .provider
+            .iter()
+            .map(|one| Named { name: &one.name, bedrocks: one.names_as_bedrock() })
+            .collect();
         let mut names = BTreeSet::new();
         for (n, model) in self.model.iter().enumerate() {
             let name = &model.name;
@@ -160,6 +164,9 @@ impl Settings {
                     &[&key(&format!("quota.{member}"))],
                     format!("`[[provider]] quota` of `{name}`: {said}"),
                 );
+            }
+            for (inner, said) in provider.kind_problems() {
+                found.add(&[&key(inner)], format!("`[[provider]]` `{name}`: {said}"));
             }
             if let Some(said) = provider.quota_problem() {
                 found.add(&[&key("quota.from")], format!("`[[provider]] quota` of `{name}`: {said}"));

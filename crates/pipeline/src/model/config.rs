@@ -88,7 +88,8 @@ pub struct AliasTimeouts {
 /// `"use1/us.amazon.nova-lite-v1:0"`, or `{ target = "use1/…", weight = 3, tier = "flex" }`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct TargetConfig {
-    /// `PROVIDER/MODEL`: a model id, an inference profile or an ARN.
+    /// `PROVIDER/MODEL`: a model id, an inference profile or an ARN; of a server that is not Bedrock the name it has there,
+    /// everything after the first `/`.
     pub target: String,
     /// How many of the calls it gets against the others; 0 none, as long as another works.
     pub weight: u32,
@@ -123,6 +124,14 @@ pub enum RungConfig {
 pub enum Stale {
     /// Also one beyond its time.
     Stale,
+}
+
+/// A provider that targets may name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Named<'a> {
+    pub name: &'a str,
+    /// Its models are named as Bedrock names them; else anyhow.
+    pub bedrocks: bool,
 }
 
 /// A member of the section, `fallback.0`, and what is wrong with it.
@@ -175,9 +184,8 @@ impl ModelConfig {
         all
     }
 
-    /// What is wrong with it by itself; `providers` are the names that `[[provider]]` has, `base` is
-    /// `[timeout]`.
-    pub fn problems(&self, providers: &[&str], base: Timeouts) -> Vec<ModelProblem> {
+    /// What is wrong with it by itself; `providers` are those of `[[provider]]`, `base` is `[timeout]`.
+    pub fn problems(&self, providers: &[Named<'_>], base: Timeouts) -> Vec<ModelProblem> {
         let fits = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_');
         let mut wrong = Vec::new();
         if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(fits) {
@@ -256,7 +264,7 @@ impl ModelConfig {
 pub(super) fn problems_of_targets(
     place: &str,
     targets: &[TargetConfig],
-    providers: &[&str],
+    providers: &[Named<'_>],
 ) -> Vec<ModelProblem> {
     let mut wrong = Vec::new();
     let mut add = |member: String, said: String| wrong.push(ModelProblem { member, said });
@@ -275,7 +283,7 @@ pub(super) fn problems_of_targets(
     wrong
 }
 
-fn problems_of_target(place: &str, target: &TargetConfig, providers: &[&str]) -> Vec<ModelProblem> {
+fn problems_of_target(place: &str, target: &TargetConfig, providers: &[Named<'_>]) -> Vec<ModelProblem> {
     let mut wrong = Vec::new();
     let mut add = |member: String, said: Option<String>| {
         wrong.extend(said.map(|said| ModelProblem { member, said }));
@@ -296,17 +304,18 @@ fn wrong_tier(target: &TargetConfig) -> Option<String> {
     unknown.then(|| format!("there is no such service tier; there are {}", TIERS.join(", ")))
 }
 
-fn wrong_target(target: &str, providers: &[&str]) -> Option<String> {
+fn wrong_target(target: &str, providers: &[Named<'_>]) -> Option<String> {
     let Some((provider, model)) = parts(target) else {
         return Some(format!(
             "`{target}` is no target: write `PROVIDER/MODEL`, `use1/us.amazon.nova-lite-v1:0`"
         ));
     };
-    if !providers.contains(&provider) {
-        return Some(format!("there is no `[[provider]]` `{provider}`; there are {}", providers.join(", ")));
-    }
+    let Some(provider) = providers.iter().find(|one| one.name == provider) else {
+        let names: Vec<&str> = providers.iter().map(|one| one.name).collect();
+        return Some(format!("there is no `[[provider]]` `{provider}`; there are {}", names.join(", ")));
+    };
     // an alias of an alias could go round in circles
-    (!is_bedrocks(model))
+    (provider.bedrocks && !is_bedrocks(model))
         .then(|| format!("`{model}` is no model of Bedrock: an alias leads to models, not to aliases"))
 }
 
@@ -369,6 +378,12 @@ impl JsonSchema for TargetConfig {
 mod tests {
     use super::*;
 
+    const PROVIDERS: [Named<'_>; 3] = [
+        Named { name: "use1", bedrocks: true },
+        Named { name: "usw2", bedrocks: true },
+        Named { name: "local", bedrocks: false },
+    ];
+
     fn base() -> Timeouts {
         crate::TimeoutConfig::default().build()
     }
@@ -378,7 +393,7 @@ mod tests {
     }
 
     fn problems(toml: &str) -> Vec<(String, String)> {
-        let found = read(toml).unwrap().problems(&["use1", "usw2"], base());
+        let found = read(toml).unwrap().problems(&PROVIDERS, base());
         found.into_iter().map(|p| (p.member, p.said)).collect()
     }
 
@@ -395,7 +410,7 @@ mod tests {
         assert_eq!((config.targets[1].weight, config.targets[1].tier.as_deref()), (3, Some("flex")));
         assert_eq!(config.fallback[1], RungConfig::Cache(Stale::Stale));
         assert_eq!(config.timeout.first_token, Some(Span::secs(8)));
-        assert_eq!(config.problems(&["use1", "usw2"], base()), []);
+        assert_eq!(config.problems(&PROVIDERS, base()), []);
         let wrong = |target: &str| read(&format!("name = 'a'\ntargets = [{target}]")).unwrap_err();
         assert!(wrong("7").contains("PROVIDER/MODEL"), "{}", wrong("7"));
         assert!(wrong("{ target = 'a/b', wait = 3 }").contains("unknown field `wait`"));
@@ -408,7 +423,11 @@ mod tests {
         assert_eq!(one("name = 'a'\ntargets = []").0, "targets");
         assert_eq!(one("name = 'a'\ntargets = [{ target = 'use1/x.y', weight = 0 }]").0, "targets");
         assert!(one("name = 'a'\ntargets = ['x.y']").1.contains("is no target"));
-        assert!(one("name = 'a'\ntargets = ['eu/x.y']").1.contains("there are use1, usw2"));
+        assert!(one("name = 'a'\ntargets = ['eu/x.y']").1.contains("there are use1, usw2, local"));
+        for model in ["llama3.2:1b", "hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_K_M", "phi"] {
+            assert_eq!(problems(&format!("name = 'a'\ntargets = ['local/{model}']")), []);
+            assert_eq!(TargetConfig::of(&format!("local/{model}")).parts(), Some(("local", model)));
+        }
         let (place, said) = one("name = 'a'\ntargets = ['use1/x.y', 'use1/b']");
         assert!(place == "targets.1" && said.contains("not to aliases"), "{said}");
         let (place, said) =

@@ -100,11 +100,14 @@ impl JsonSchema for Share {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::config::Named;
 
     fn problems(more: &str) -> Vec<(String, String)> {
         let alias = format!("name = 'a'\ntargets = ['use1/x.y', 'usw2/x.y']\n{more}");
         let base = crate::TimeoutConfig::default().build();
-        let found = toml::from_str::<ModelConfig>(&alias).unwrap().problems(&["use1", "usw2"], base);
+        let found = toml::from_str::<ModelConfig>(&alias)
+            .unwrap()
+            .problems(&["use1", "usw2"].map(|name| Named { name, bedrocks: true }), base);
         found.into_iter().map(|p| (p.member, p.said)).collect()
     }
 
@@ -141,7 +144,9 @@ mod tests {
         }
         let one = "name = 'a'\ntargets = ['use1/x.y']\nhedge = { after = '2s', most = '5%' }";
         let base = crate::TimeoutConfig::default().build();
-        let found = toml::from_str::<ModelConfig>(one).unwrap().problems(&["use1"], base);
+        let found = toml::from_str::<ModelConfig>(one)
+            .unwrap()
+            .problems(&[Named { name: "use1", bedrocks: true }], base);
         assert!(found[0].member == "hedge" && found[0].said.contains("no other target"));
     }
 

@@ -4,7 +4,7 @@ use bedplate_core::route::When;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::config::{ModelProblem, TargetConfig, problems_of_targets};
+use super::config::{ModelProblem, Named, TargetConfig, problems_of_targets};
 
 /// Other targets of an alias, for some of its calls. All else is the alias's.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -17,7 +17,7 @@ pub struct ModelRuleConfig {
 }
 
 /// What is wrong with the rules of an alias.
-pub(super) fn problems_of_rules(rules: &[ModelRuleConfig], providers: &[&str]) -> Vec<ModelProblem> {
+pub(super) fn problems_of_rules(rules: &[ModelRuleConfig], providers: &[Named<'_>]) -> Vec<ModelProblem> {
     let mut wrong = Vec::new();
     for (n, rule) in rules.iter().enumerate() {
         let mut add = |member: String, said: String| wrong.push(ModelProblem { member, said });
@@ -48,7 +48,10 @@ mod tests {
             rule: Vec<ModelRuleConfig>,
         }
         let Rules { rule } = toml::from_str(toml).unwrap();
-        problems_of_rules(&rule, &["use1"]).into_iter().map(|p| (p.member, p.said)).collect()
+        problems_of_rules(&rule, &[Named { name: "use1", bedrocks: true }])
+            .into_iter()
+            .map(|p| (p.member, p.said))
+            .collect()
     }
 
     #[test]

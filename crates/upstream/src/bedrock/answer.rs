@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use bedplate_core::call::{Headers, Operation};
 use bedplate_core::content::Content;
-use bedplate_core::record::way_served;
 use bedplate_pipeline::{Answer, AnswerBody, Metered};
+use bedplate_wire::bedrock::Family;
 use bedplate_wire::bedrock::usage::{self, Meter};
-use bedplate_wire::bedrock::{Family, cache};
 use bytes::Bytes;
 use http::Response;
 use hyper::body::Incoming;
@@ -16,6 +15,7 @@ use hyper::body::Incoming;
 use super::flow::{First, open};
 use super::headers::{end_to_end, error_name, request_id};
 use crate::attempt::{Attempt, Wrong, whole};
+use crate::metered::metered;
 use crate::pool::{Lease, Pool};
 
 /// What was asked, as far as reading the answer needs it.
@@ -78,30 +78,15 @@ pub(super) async fn read(
         None
     };
     let metered =
-        if error.is_some() { Metered::default() } else { metered(&asked, family, &headers, &bytes) };
+        if error.is_some() { Metered::default() } else { metered_of(&asked, family, &headers, &bytes) };
     let body = AnswerBody::Whole(Content::new(bytes), metered);
     Ok(Answer { status, headers, request_id, error, body, timings: attempt.timings, dropped: Vec::new() })
 }
 
-fn metered(asked: &Asked, family: Family, headers: &Headers, bytes: &[u8]) -> Metered {
+fn metered_of(asked: &Asked, family: Family, headers: &Headers, bytes: &[u8]) -> Metered {
     if !asked.operation.metered() {
         return Metered::default();
     }
     let request = asked.body.as_deref().filter(|b| b.len() == asked.body_len).unwrap_or_default();
-    convert(usage::answer(asked.operation, family, request, headers, bytes), family)
-}
-
-/// The same facts in the pipeline's words.
-pub(crate) fn convert(m: usage::Metered, family: Family) -> Metered {
-    let finish = cache::finish(family, m.stop_reason.as_deref());
-    Metered {
-        usage: m.usage,
-        prompt: m.prompt.map(Box::new),
-        tier: way_served(m.tier.unwrap_or_default(), m.latency.as_deref()),
-        model: m.model,
-        stop_reason: m.stop_reason,
-        finish,
-        latency_ms: m.latency_ms,
-        output_bytes: m.output_bytes,
-    }
+    metered(usage::answer(asked.operation, family, request, headers, bytes), family)
 }

@@ -14,7 +14,7 @@ use bedplate_wire::eventstream::{Frame, Kind, Scanner};
 use bytes::Bytes;
 use hyper::body::{Body, Incoming};
 
-use super::answer::convert;
+use crate::metered::metered;
 use crate::pool::{Lease, Pool};
 
 /// How a stream begins.
@@ -221,7 +221,7 @@ impl Flow for EventStream {
     }
 
     fn metered(self: Box<Self>) -> Metered {
-        convert(self.meter.finish(), self.family)
+        metered(self.meter.finish(), self.family)
     }
 }
 

@@ -73,6 +73,7 @@ impl Config {
     fn cannot_assume(&self) -> Option<&'static str> {
         match self.kind {
             Kind::Sim => Some("the simulator takes no credentials"),
+            Kind::OpenAi => Some("only Bedrock has roles"),
             Kind::Bedrock if self.bearer.is_some() => {
                 Some("a bearer key is sent as it is, and assumes no role")
             }

@@ -2,6 +2,7 @@
 
 mod cache;
 mod quotas;
+mod server;
 mod tenants;
 
 use std::sync::Arc;
@@ -105,6 +106,9 @@ async fn provider(config: &Config, settings: &Settings, runtime: &Handle) -> Vec
     }
     let config = with_proxy(config.clone());
     let clock = SystemClock::shared();
+    if config.kind == Kind::OpenAi {
+        return server::server(&config, settings, &clock).await;
+    }
     let mut found = Vec::new();
     let credentials = match &config.bearer {
         Some(_) => Credentials::fixed(String::new(), bedplate_core::secret::Secret::default()),

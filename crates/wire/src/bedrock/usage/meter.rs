@@ -80,6 +80,18 @@ impl Meter {
         heard
     }
 
+    /// Hears one server-sent event of a vendor's own API: its data.
+    pub fn event(&mut self, data: &[u8]) -> Heard {
+        let heard = native(data, &mut self.tally);
+        self.output_bytes = self.output_bytes.saturating_add(heard.text_bytes);
+        heard
+    }
+
+    /// Whether a reason to stop was heard.
+    pub fn has_stopped(&self) -> bool {
+        self.tally.stop_reason.is_some()
+    }
+
     /// What the stream told in all. A count of output that is not the final one is no usage: then only
     /// the prompt's side is told.
     pub fn finish(mut self) -> Metered {
@@ -102,14 +114,19 @@ impl Meter {
         if STANDARD.decode_vec(bytes.0.as_bytes(), &mut self.native).is_err() {
             return Heard::default();
         }
-        let seen = glance::over(&self.native);
-        if seen.matters
-            && let Ok(text) = json::utf8(&self.native)
-        {
-            native::read(text, &mut self.tally);
-        }
-        Heard { content: seen.text_bytes > 0, text_bytes: seen.text_bytes, exception: None, done: seen.last }
+        native(&self.native, &mut self.tally)
     }
+}
+
+/// Hears an event in a family's own words.
+fn native(event: &[u8], tally: &mut Tally) -> Heard {
+    let seen = glance::over(event);
+    if seen.matters
+        && let Ok(text) = json::utf8(event)
+    {
+        native::read(text, tally);
+    }
+    Heard { content: seen.text_bytes > 0, text_bytes: seen.text_bytes, exception: None, done: seen.last }
 }
 
 fn ended(exception: Exception) -> Heard {

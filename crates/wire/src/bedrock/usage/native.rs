@@ -25,7 +25,11 @@ const NAMES: &[&str] = &[
     "messageStop",                      // 16: Nova chunks
     "finishReason",                     // 17: TwelveLabs
     "amazon-bedrock-trace",             // 18: what guardrails used
+    "service_tier",                     // 19: OpenAI's API
 ];
+
+/// Words for service tiers that OpenAI and AWS share.
+const TIERS: [&str; 3] = ["default", "flex", "priority"];
 
 /// Reads what a native object says into `tally`.
 pub(super) fn read(text: &str, tally: &mut Tally) {
@@ -65,6 +69,9 @@ pub(super) fn read(text: &str, tally: &mut Tally) {
     }
     if let Some(trace) = picked.text(18).filter(|t| t.starts_with('{')) {
         tally.trace(trace);
+    }
+    if tally.tier.is_none() {
+        tally.tier = picked.text(19).and_then(owned).filter(|tier| TIERS.contains(&tier.as_str()));
     }
     if let Some(metrics) = picked.text(1) {
         tally.metrics(metrics);
