@@ -78,6 +78,9 @@ pub(crate) fn addressed(ask: Ask) -> Result<Ask, Refusal> {
             headers.push(name, value.clone());
         }
     }
+    for (name, value) in ask.headers.iter().filter(|(name, _)| name.starts_with(b"x-amzn-bedrock-")) {
+        headers.push(name.clone(), value.clone());
+    }
     let sha256 = *BodyDigest::of(&body.concat()).bytes();
     Ok(Ask { headers, body, sha256, ..ask })
 }

@@ -11,6 +11,7 @@ use bedplate_core::form::Form;
 use bedplate_core::refusal::{Code, Refusal};
 use bedplate_pipeline::{Answer, Ask, Deadlines, Failed, Provider, ProviderFacts};
 use bedplate_wire::bedrock::Family;
+use bedplate_wire::bedrock::view::TIER_HEADER;
 use bedplate_wire::translate::Framing;
 use http::header::{AUTHORIZATION, HeaderValue};
 
@@ -109,7 +110,8 @@ impl Provider for OpenAi {
                 idle: deadlines.idle,
                 whom: Arc::clone(&self.facts.name),
             };
-            if alike && ask.refuses.nothing() {
+            // what is to be left out, or added, is so in the normal form
+            if alike && ask.refuses.nothing() && ask.headers.get(TIER_HEADER).is_none() {
                 asked.hides_usage = compatible::hides_usage(&ask);
                 let ask = compatible::addressed(ask).map_err(|refusal| failed(refusal, None))?;
                 return exchange(&self, ask, asked, &deadlines).await;
