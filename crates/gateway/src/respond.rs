@@ -57,6 +57,13 @@ pub(crate) fn reply(
         }
     }
     set_call_id(headers, id, door.0);
+    // servers that are not AWS's may have no id for a request, and AWS's SDKs count on one
+    if door.0 == Dialect::Bedrock
+        && !headers.contains_key(REQUEST_ID)
+        && let Some(value) = headers.get(CALL_ID).cloned()
+    {
+        headers.insert(REQUEST_ID, value);
+    }
     rates::show(reply.rated, headers, door.0, id.began());
     if let Some(tokens) = reply.bounded
         && let Ok(value) = HeaderValue::from_str(&format!("bounded; max-tokens={tokens}"))

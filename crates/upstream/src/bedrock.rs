@@ -2,6 +2,7 @@
 
 mod answer;
 pub(crate) mod auth;
+mod compatible;
 mod count;
 pub(crate) mod credentials;
 mod embed;
@@ -23,7 +24,7 @@ use bedplate_core::clock::Clock;
 use bedplate_core::principal::Principal;
 use bedplate_pipeline::{Answer, Ask, Deadlines, Failed, Leading, Provider, ProviderFacts, Tenancy};
 
-use crate::config::Config;
+use crate::config::{Api, Config};
 use crate::host::Host;
 use auth::Auth;
 use credentials::Credentials;
@@ -42,6 +43,7 @@ pub struct Bedrock {
     runtime: Host,
     control: Host,
     auth: Auth,
+    api: Api,
     /// Who signs for whom; `None` when the provider's own credentials sign everything.
     sessions: Option<Arc<Sessions>>,
     tenants: Tenants,
@@ -86,6 +88,7 @@ impl Config {
             runtime: host(&runtime)?,
             control: host(&control)?,
             auth,
+            api: self.api,
             sessions,
             tenants: Tenants::new(&self.tenant),
             leads: Leads::new(Arc::clone(clock)),
@@ -134,9 +137,10 @@ impl Provider for Bedrock {
         ask: Ask,
         deadlines: Deadlines,
     ) -> BoxFuture<'static, Result<Answer, Failed>> {
-        match speech::of(&ask) {
+        match speech::of(&ask, self.api) {
             Way::AsItIs => Box::pin(exchange::exchange(self, ask, deadlines)),
             Way::In(speech) => Box::pin(speech::interpreted(self, ask, speech, deadlines)),
+            Way::Compatible(form) => Box::pin(compatible::exchange(self, ask, form, deadlines)),
             Way::Embeddings => Box::pin(embed::embeddings(self, ask, deadlines)),
             Way::Count => Box::pin(count::tokens(self, ask, deadlines)),
         }

@@ -22,6 +22,7 @@ use http::{Method, Request, Uri};
 
 use crate::attempt::Wrong;
 use crate::host::Host;
+use crate::interpret::joined;
 use crate::pool::Slices;
 pub(crate) use answer::read;
 
@@ -61,12 +62,8 @@ pub(crate) fn hides_usage(ask: &Ask) -> bool {
 /// # Errors
 /// What is wrong with them.
 pub(crate) fn addressed(ask: Ask) -> Result<Ask, Refusal> {
-    let body = match ask.body.as_slice() {
-        [one] => one.clone(),
-        slices => slices.concat().into(),
-    };
     let hides = hides_usage(&ask);
-    let body = envelope::address(&body, &ask.target, hides)?;
+    let body = envelope::address(&joined(&ask.body), &ask.target, hides)?;
     let mut headers = Headers::with_capacity(6);
     headers.push("content-type", "application/json");
     headers.push("accept", if ask.operation.streams() { sse::CONTENT_TYPE } else { "application/json" });

@@ -41,6 +41,9 @@ pub struct Config {
     /// Roles and application inference profiles of tenants.
     #[serde(default)]
     pub tenant: Vec<TenantConfig>,
+    /// How Bedrock is asked what comes in OpenAI's or Anthropic's words. AWS's own words pass as they are.
+    #[serde(default)]
+    pub api: Api,
     /// Stamp `requestMetadata` with the call id and what the call is counted on.
     #[serde(default = "yes")]
     pub request_metadata: bool,
@@ -76,6 +79,7 @@ impl Config {
             sessions: None,
             tenant: Vec::new(),
             bearer: None,
+            api: Api::Auto,
             request_metadata: true,
             quota: None,
             connections: connections(),
@@ -121,8 +125,13 @@ impl Config {
 
     /// What is set that its kind does not have, or lacks: the key, relative to the section, and why.
     pub fn kind_problems(&self) -> Vec<(&'static str, String)> {
-        if self.kind != Kind::OpenAi {
-            return Vec::new();
+        match self.kind {
+            Kind::Bedrock => return Vec::new(),
+            Kind::Sim if self.api == Api::Compatible => {
+                return vec![("api", "the simulator has no paths in vendors' words".to_owned())];
+            }
+            Kind::Sim => return Vec::new(),
+            Kind::OpenAi => {}
         }
         let Endpoints { runtime, control, service_quotas } = &self.endpoints;
         let bedrocks = [
@@ -134,9 +143,11 @@ impl Config {
             ("role_arn", self.role_arn.is_some()),
             ("sessions", self.sessions.is_some()),
             ("tenant", !self.tenant.is_empty()),
+            ("api", self.api != Api::Auto),
         ];
         let set = bedrocks.into_iter().filter(|(_, set)| *set);
-        let mut found: Vec<_> = set.map(|(key, _)| (key, "only Bedrock has that".to_owned())).collect();
+        let mut found: Vec<_> =
+            set.map(|(key, _)| (key, format!("`{key}`: only Bedrock has that"))).collect();
         match runtime {
             None => found.push((
                 "kind",
@@ -174,6 +185,22 @@ pub enum Kind {
     /// names them: `local/llama3.2:1b`.
     #[serde(rename = "openai")]
     OpenAi,
+}
+
+/// Which of Bedrock's ways of asking.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Api {
+    /// Anthropic's words go to Claude by InvokeModel, which has all of them; everything else by Converse.
+    #[default]
+    Auto,
+    /// By Converse.
+    Converse,
+    /// By InvokeModel in the model's own words where those are known, else by Converse.
+    Invoke,
+    /// As they came, to `/openai/v1/chat/completions` and `/anthropic/v1/messages` of the runtime's host: only for models that
+    /// Bedrock has there.
+    Compatible,
 }
 
 /// Base URLs, each with `http://` or `https://`.
@@ -224,10 +251,18 @@ mod tests {
         assert_eq!(problems(""), ["kind"]);
         assert_eq!(problems("endpoints = { runtime = 'localhost:8000' }"), ["endpoints.runtime"]);
         let all = "region = 'eu-west-1'\naccount = '123456789012'\nprofile = 'p'\nrole_arn = 'r'\nsessions = {}\n\
-                   tenant = [{ team = 't' }]\n\
+                   tenant = [{ team = 't' }]\napi = 'invoke'\n\
                    endpoints = { runtime = 'http://h/v1', control = 'http://h', service_quotas = 'http://h' }";
         let keys = ["region", "account", "endpoints.control", "endpoints.service_quotas"];
-        assert_eq!(problems(all), [&keys[..], &["profile", "role_arn", "sessions", "tenant"]].concat());
+        assert_eq!(
+            problems(all),
+            [&keys[..], &["profile", "role_arn", "sessions", "tenant", "api"]].concat()
+        );
+        let sim = |api: &str| -> Config {
+            toml::from_str(&format!("name = 'a'\nkind = 'sim'\napi = '{api}'")).unwrap()
+        };
+        assert!(sim("invoke").kind_problems().is_empty());
+        assert_eq!(sim("compatible").kind_problems()[0].0, "api");
         let bedrock: Config = toml::from_str("name = 'a'\nkind = 'bedrock'\nprofile = 'p'").unwrap();
         assert!(bedrock.kind_problems().is_empty());
     }

@@ -32,7 +32,7 @@ mod tenancy;
 pub use bedrock::credentials::{Credentials, CredentialsState};
 pub use bedrock::sessions::{SessionCounts, Sessions};
 pub use bedrock::{Bedrock, Logging, Probe, Trial};
-pub use config::{Config, Endpoints, Kind};
+pub use config::{Api, Config, Endpoints, Kind};
 pub use connect::{Connector, Proxy};
 pub use openai::{Models, OpenAi};
 pub use quotas::Quotas;

@@ -5,7 +5,7 @@ mod probe;
 use std::sync::Arc;
 
 use bedplate_core::BoxFuture;
-use bedplate_core::call::Operation;
+use bedplate_core::call::{Dialect, Operation};
 use bedplate_core::clock::Clock;
 use bedplate_core::form::Form;
 use bedplate_core::refusal::{Code, Refusal};
@@ -78,6 +78,9 @@ impl OpenAi {
             {
                 return None;
             }
+            Operation::InvokeModel if ask.spoken.dialect == Dialect::OpenAi => {
+                format!("`{name}` is asked for chat completions only, and gives no embeddings")
+            }
             Operation::InvokeModel | Operation::InvokeModelWithResponseStream => format!(
                 "a body in a model's own words cannot be said to `{name}`, which speaks OpenAI's chat completions: ask with Converse"
             ),
@@ -99,7 +102,7 @@ impl Provider for OpenAi {
     ) -> BoxFuture<'static, Result<Answer, Failed>> {
         Box::pin(async move {
             if let Some(refusal) = self.refusal(&ask) {
-                return Err(failed(refusal, None));
+                return Err(failed(refusal));
             }
             let alike = compatible::is_alike(&ask.spoken, Form::Chat);
             let mut asked = Asked {
@@ -113,7 +116,7 @@ impl Provider for OpenAi {
             // what is to be left out, or added, is so in the normal form
             if alike && ask.refuses.nothing() && ask.headers.get(TIER_HEADER).is_none() {
                 asked.hides_usage = compatible::hides_usage(&ask);
-                let ask = compatible::addressed(ask).map_err(|refusal| failed(refusal, None))?;
+                let ask = compatible::addressed(ask).map_err(failed)?;
                 return exchange(&self, ask, asked, &deadlines).await;
             }
             let operation = if asked.streams { Operation::ConverseStream } else { Operation::Converse };

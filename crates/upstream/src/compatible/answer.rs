@@ -26,7 +26,10 @@ pub(crate) async fn read(
 ) -> Result<Answer, Wrong> {
     let (parts, body) = response.into_parts();
     let status = parts.status.as_u16();
-    let head = Head { request_id: request_id(&parts.headers), headers: passed(&parts.headers) };
+    let mut head = Head { request_id: request_id(&parts.headers), headers: passed(&parts.headers) };
+    if let Some(id) = head.request_id.as_ref().filter(|_| !asked.alike) {
+        head.headers.push("x-amzn-requestid", id.clone());
+    }
     if status == 200 && asked.streams {
         return match open((Arc::clone(pool), lease), body, &asked).await? {
             First::Event(flow) => {
@@ -90,9 +93,6 @@ fn failed(
     }
     head.headers.set("content-type", "application/json");
     head.headers.push("x-amzn-errortype", failure.name);
-    if let Some(id) = &head.request_id {
-        head.headers.push("x-amzn-requestid", id.clone());
-    }
     let body = AnswerBody::Whole(Content::new(failure.body().into()), Metered::default());
     Answer { error, ..head.answer(attempt, failure.status, body) }
 }

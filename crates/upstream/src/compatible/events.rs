@@ -39,6 +39,7 @@ pub(super) async fn open(kept: (Arc<Pool>, Lease), body: Incoming, asked: &Asked
         decoder: Decoder::default(),
         meter: Meter::new(Operation::InvokeModelWithResponseStream, asked.family),
         family: asked.family,
+        alike: asked.alike,
         hides_usage: asked.hides_usage,
         pieces: VecDeque::new(),
         begun: false,
@@ -60,6 +61,7 @@ struct Events {
     decoder: Decoder,
     meter: Meter,
     family: Family,
+    alike: bool,
     hides_usage: bool,
     /// Read, not yet forwarded.
     pieces: VecDeque<Piece>,
@@ -138,6 +140,11 @@ impl Events {
                 }
                 self.failed = true;
                 heard.exception = Some(failure.name.to_owned());
+                if !self.alike {
+                    // who writes it anew is to know it by the name that AWS has for it
+                    raw.push(failure.event());
+                    continue;
+                }
             }
             heard.content |= self.meter.event(&event.data).content;
             if &*event.data == b"[DONE]" || &*event.name == b"message_stop" {

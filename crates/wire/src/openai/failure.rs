@@ -1,6 +1,10 @@
 //! Errors of servers that speak as OpenAI or Anthropic do, in AWS's words.
 
+use bytes::{Bytes, BytesMut};
+
+use crate::json::write::object;
 use crate::json::{self, pick};
+use crate::sse;
 
 /// An error, as AWS would have it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,6 +30,18 @@ impl Failure {
         let said = Said::read(json::utf8(data).ok()?).filter(|said| said.is_error)?;
         let message = said.message.unwrap_or_else(|| "the model's server broke off".to_owned());
         Some(Self::of(said.status.unwrap_or(500), message))
+    }
+
+    /// As an event of OpenAI's stream that says it in AWS's words.
+    pub fn event(&self) -> Bytes {
+        let mut data = String::new();
+        {
+            let mut whole = object(&mut data);
+            whole.object("error").string("message", &self.message).string("type", self.name);
+        }
+        let mut out = BytesMut::new();
+        sse::write("", &data, &mut out);
+        out.freeze()
     }
 
     /// `{"message":"…"}`
@@ -130,5 +146,10 @@ mod tests {
         assert_eq!(read(r#"{"error":"gone"}"#), said("InternalServerException", "gone"));
         assert_eq!(read(r#"{"choices":[{"delta":{"content":"an \"error\""}}],"error":null}"#), None);
         assert_eq!(read("[DONE]"), None);
+        let written = Failure::of_event(overloaded.as_bytes()).unwrap().event();
+        assert_eq!(
+            written,
+            "data: {\"error\":{\"message\":\"Overloaded\",\"type\":\"ServiceUnavailableException\"}}\n\n"
+        );
     }
 }
