@@ -1,5 +1,6 @@
 """`kind = "openai"`: a server that speaks OpenAI's chat completions, behind both doors."""
 
+import dataclasses
 import json
 import threading
 
@@ -327,6 +328,8 @@ def test_bedrocks_compatible_paths_get_the_bytes_signed(start, recorder, path, t
 
 def test_when_the_server_is_gone_the_fallback_answers(start, server):
     gateway = start(config(server))
+    # what is kept open would still be served
+    server.answer = lambda seen: dataclasses.replace(srv.answer(seen), end="close")
     assert said(converse(gateway, "chat")) == ["hello there"]
     server.stop()
     reply = converse(gateway, "chat")

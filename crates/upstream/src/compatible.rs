@@ -17,6 +17,7 @@ use bedplate_wire::bedrock::Family;
 use bedplate_wire::envelope;
 use bedplate_wire::sigv4::BodyDigest;
 use bedplate_wire::sse;
+use bedplate_wire::translate::{self, Wanted};
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::{Method, Request, Uri};
 
@@ -49,6 +50,17 @@ pub(crate) fn is_alike(spoken: &Spoken, form: Form) -> bool {
         _ => return false,
     };
     spoken.dialect == dialect && spoken.form == Some(form)
+}
+
+/// Whether a caller's own bytes can go to a target: the caller speaks its words, and has said nothing that it is known
+/// to refuse.
+pub(crate) fn passes(ask: &Ask, form: Form) -> bool {
+    let refuses = ask.refuses;
+    let without = || {
+        let wanted = Wanted { model: &ask.target, refuses, ..Wanted::default() };
+        translate::request(form, form, &joined(&ask.body), wanted).is_ok_and(|anew| anew.dropped.is_empty())
+    };
+    is_alike(&ask.spoken, form) && (refuses.nothing() || without())
 }
 
 /// Whether the stream is to end with usage that its caller did not ask for.

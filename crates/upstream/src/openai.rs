@@ -114,7 +114,7 @@ impl Provider for OpenAi {
                 whom: Arc::clone(&self.facts.name),
             };
             // what is to be left out, or added, is so in the normal form
-            if alike && ask.refuses.nothing() && ask.headers.get(TIER_HEADER).is_none() {
+            if ask.headers.get(TIER_HEADER).is_none() && compatible::passes(&ask, Form::Chat) {
                 asked.hides_usage = compatible::hides_usage(&ask);
                 let ask = compatible::addressed(ask).map_err(failed)?;
                 return exchange(&self, ask, asked, &deadlines).await;

@@ -10,7 +10,7 @@ use bedplate_wire::bedrock::family::base_id;
 use bedplate_wire::translate::{self, Framing};
 
 use super::{Bedrock, exchange};
-use crate::compatible::is_alike;
+use crate::compatible::passes;
 use crate::config::Api;
 use crate::interpret::{self, Speech};
 
@@ -43,7 +43,7 @@ pub(super) fn of(ask: &Ask, api: Api) -> Way {
 
 /// How a call is carried that came in a vendor's words.
 fn vendors(ask: &Ask, operation: Operation, form: Option<Form>, api: Api) -> Way {
-    let alike = form.filter(|form| is_alike(&ask.spoken, *form) && ask.refuses.nothing());
+    let alike = form.filter(|form| api == Api::Compatible && passes(ask, *form));
     // Claude is asked in words that Anthropic's dialect has all of
     let claudes = ask.spoken.dialect == Dialect::Anthropic && Family::of(&ask.model) == Family::Anthropic;
     match (api, alike) {
