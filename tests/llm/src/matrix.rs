@@ -67,26 +67,26 @@ impl Matrix {
     pub fn times(&self, vectors: &[f32]) -> Vec<f32> {
         let mut products = vec![0.0; vectors.len() / self.columns * self.rows];
         #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") {
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
             #[expect(unsafe_code, reason = "the processor has just been asked whether it can do this")]
-            // SAFETY: AVX2 is there.
+            // SAFETY: AVX2 and FMA are there.
             unsafe {
                 self.times_in_avx2(vectors, &mut products);
             }
             return products;
         }
-        self.multiply(vectors, &mut products);
+        self.multiply(vectors, &mut products, dot);
         products
     }
 
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
+    #[target_feature(enable = "avx2,fma")]
     fn times_in_avx2(&self, vectors: &[f32], products: &mut [f32]) {
-        self.multiply(vectors, products);
+        self.multiply(vectors, products, |a, b| dot_in_avx2(a, b));
     }
 
     #[inline(always)]
-    fn multiply(&self, vectors: &[f32], products: &mut [f32]) {
+    fn multiply(&self, vectors: &[f32], products: &mut [f32], dot: impl Fn(&[f32], &[f32]) -> f32) {
         let mut weights = vec![0.0; self.columns];
         for row in 0..self.rows {
             plain(self.kind, self.stored(row), &mut weights);
@@ -115,6 +115,32 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
         }
     }
     lanes.iter().sum::<f32>() + rest_a.iter().zip(rest_b).map(|(x, y)| x * y).sum::<f32>()
+}
+
+/// The same with what newer processors have: left to itself, the compiler makes it a quarter as fast.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+#[expect(unsafe_code, reason = "eight numbers at once are loaded by a pointer")]
+fn dot_in_avx2(a: &[f32], b: &[f32]) -> f32 {
+    use std::arch::x86_64::{
+        _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps,
+    };
+    let mut sums = [_mm256_setzero_ps(); 4];
+    let (whole_a, rest_a) = a.as_chunks::<BLOCK>();
+    let (whole_b, rest_b) = b.as_chunks::<BLOCK>();
+    for (x, y) in whole_a.iter().zip(whole_b) {
+        for (n, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: 32 numbers are there, of which eight are read at 0, 8, 16 and 24.
+            let (x, y) =
+                unsafe { (_mm256_loadu_ps(x.as_ptr().add(8 * n)), _mm256_loadu_ps(y.as_ptr().add(8 * n))) };
+            *sum = _mm256_fmadd_ps(x, y, *sum);
+        }
+    }
+    let sum = _mm256_add_ps(_mm256_add_ps(sums[0], sums[1]), _mm256_add_ps(sums[2], sums[3]));
+    let mut eight = [0.0f32; 8];
+    // SAFETY: there is room for eight.
+    unsafe { _mm256_storeu_ps(eight.as_mut_ptr(), sum) };
+    eight.iter().sum::<f32>() + rest_a.iter().zip(rest_b).map(|(x, y)| x * y).sum::<f32>()
 }
 
 #[inline(always)]
