@@ -178,9 +178,9 @@ def chunks(gateway, model, body):
 def claude_body_stream(gateway, text, most):
     events = chunks(gateway, "claude", of_claude(text, most))
     [last] = [event for event in events if event["type"] == "message_delta"]
-    metrics = events[-1]["amazon-bedrock-invocationMetrics"]
+    used = last["usage"]
     said = "".join(event["delta"].get("text", "") for event in events if event["type"] == "content_block_delta")
-    return Said(said, last["delta"]["stop_reason"], metrics["inputTokenCount"], metrics["outputTokenCount"])
+    return Said(said, last["delta"]["stop_reason"], used["input_tokens"], used["output_tokens"])
 
 
 def llama_body_stream(gateway, text, most):
