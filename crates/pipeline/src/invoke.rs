@@ -11,7 +11,7 @@ pub(crate) mod inflight;
 mod race;
 pub(crate) mod retries;
 mod told;
-mod trouble;
+pub(crate) mod trouble;
 
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ use crate::admit::Admitted;
 use crate::cache::{Caching, Fill, Kept};
 use crate::compose::{Aim, Composed};
 use crate::guard::Cleared;
+use crate::invoke::breaker::Pass;
 use crate::invoke::course::{Course, Next};
 use crate::invoke::deadline::{Deadlines, Timeouts};
 use crate::invoke::inflight::{Attempting, InFlight};
@@ -104,7 +105,7 @@ pub(crate) async fn invoke(
         };
         record = back;
         let trouble = Trouble::of(&result);
-        course.judge(trouble, &record);
+        course.judge(trouble, &attempting, &record);
         if trouble.is_some()
             && let Some(told) = course.refused.take()
         {
@@ -169,9 +170,9 @@ fn attempting(
     composed: &Composed,
     aim: &Aim,
     notes: &Notes,
-    deadlines: Deadlines,
+    (deadlines, until): (Deadlines, Option<Instant>),
     drain: Drain,
-    room: Option<Room>,
+    (pass, room): (Option<&Pass>, Option<Room>),
 ) -> Attempting {
     let (call, began) = (&composed.admitted.call, notes.tick());
     Attempting {
@@ -189,6 +190,8 @@ fn attempting(
         drain,
         length: length(composed),
         room,
+        until,
+        watch: pass.filter(|_| call.operation.streams()).map(Pass::watch),
     }
 }
 

@@ -139,7 +139,14 @@ impl<'a> Course<'a> {
     pub(super) fn attempting(&mut self, record: &Record) -> Attempting {
         let deadlines = Deadlines::starting_now(&self.terms.timeouts.after(now() - self.began));
         let composed = &self.composed;
-        attempting(composed, &composed.aim, record.notes(), deadlines, self.terms.drain, self.room.take())
+        attempting(
+            composed,
+            &composed.aim,
+            record.notes(),
+            (deadlines, self.terms.until),
+            self.terms.drain,
+            (self.pass.as_ref(), self.room.take()),
+        )
     }
 
     pub(super) fn attempt(&mut self, attempting: &Attempting) -> BoxFuture<'static, Result<Answer, Failed>> {
@@ -161,24 +168,24 @@ impl<'a> Course<'a> {
     }
 
     /// Tells the target's breaker and the budget of retries how an attempt went.
-    pub(super) fn judge(&mut self, trouble: Option<Trouble>, record: &Record) {
+    pub(super) fn judge(&mut self, trouble: Option<Trouble>, attempting: &Attempting, record: &Record) {
         let pass = self.pass.take();
-        self.judge_pass(pass, trouble, record);
+        self.judge_pass(pass, trouble, attempting, record);
     }
 
     /// The same of a request whose leave that is.
-    pub(super) fn judge_pass(&mut self, pass: Option<Pass>, trouble: Option<Trouble>, record: &Record) {
+    pub(super) fn judge_pass(
+        &mut self,
+        pass: Option<Pass>,
+        trouble: Option<Trouble>,
+        attempting: &Attempting,
+        record: &Record,
+    ) {
         if self.composed.way.is_none() && self.composed.most == 1 {
             return;
         }
-        // a caller who does not wait says nothing about the target
-        let left = self.terms.until.is_some_and(|until| now() >= until);
-        let verdict = match trouble {
-            None => Verdict::Well,
-            Some(trouble) if trouble.slow && left => Verdict::Unknown,
-            Some(trouble) => trouble.verdict,
-        };
         if let Some(pass) = pass {
+            let verdict = trouble.map_or(Verdict::Well, |trouble| trouble.verdict(attempting.impatient()));
             pass.judge(verdict, record.tick(), self.chances.next());
         }
         if trouble.is_none() {

@@ -220,11 +220,13 @@ async fn go(
 ) {
     let at = record.books().clock.now();
     let (deadlines, aim) = (Deadlines::starting_now(&timeouts), &composed.aim);
-    let attempting = attempting(&composed, aim, record.notes(), deadlines, drain, room);
+    let attempting =
+        attempting(&composed, aim, record.notes(), (deadlines, None), drain, (Some(&pass), room));
     let ask = ask(&mut composed.admitted, aim, true, &attempting);
     let attempt = Arc::clone(&composed.aim.provider).attempt(ask, attempting.deadlines.clone());
     let (result, attempting, mut record) = InFlight::new(attempt, attempting, record).await;
-    let verdict = Trouble::of(&result).map_or(Verdict::Well, |trouble| trouble.verdict);
+    let verdict =
+        Trouble::of(&result).map_or(Verdict::Well, |trouble| trouble.verdict(attempting.impatient()));
     pass.judge(verdict, record.tick(), chances.next());
     busy.went(at, matches!(&result, Ok(answer) if answer.status == 200), said(&result));
     match result {

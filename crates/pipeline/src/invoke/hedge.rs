@@ -124,7 +124,14 @@ impl Course<'_> {
         self.made += 1;
         self.tried.add(rival.at);
         let deadlines = Deadlines::starting_now(&self.terms.timeouts.after(now() - self.began));
-        let attempting = attempting(&self.composed, &rival.aim, notes, deadlines, self.terms.drain, room);
+        let attempting = attempting(
+            &self.composed,
+            &rival.aim,
+            notes,
+            (deadlines, self.terms.until),
+            self.terms.drain,
+            (rival.pass.as_ref(), room),
+        );
         let ask = ask(&mut self.composed.admitted, &rival.aim, false, &attempting);
         let attempt = Arc::clone(&rival.aim.provider).attempt(ask, attempting.deadlines.clone());
         let attempt = match self.fill.as_ref().filter(|_| self.composed.aim.is_same_place(&rival.aim)) {
@@ -147,7 +154,7 @@ impl Course<'_> {
         };
         let billed = self.billed;
         race.write(|record| {
-            self.judge_pass(pass, trouble, record);
+            self.judge_pass(pass, trouble, &attempting, record);
             record.apart(hold, |record| self.went_wrong(result, &attempting, record));
         });
         if which == Which::Second {

@@ -13,9 +13,12 @@ use bedplate_core::BoxFuture;
 use bedplate_core::call::Operation;
 use bedplate_core::clock::Tick;
 use bedplate_core::record::Ending;
+use tokio::time::Instant;
 
 use crate::estimate::Estimate;
+use crate::invoke::breaker::Watch;
 use crate::invoke::deadline::{Deadlines, now};
+use crate::invoke::trouble::End;
 use crate::model::Outputs;
 use crate::pace::Room;
 use crate::pipeline::Drain;
@@ -44,6 +47,17 @@ pub(crate) struct Attempting {
     pub(crate) length: Option<(Arc<Outputs>, Option<u64>)>,
     /// Room at its target; `None` where nothing bounds it.
     pub(crate) room: Option<Room>,
+    /// The caller's own deadline, which `deadlines` keep to.
+    pub(crate) until: Option<Instant>,
+    /// Told how a stream ends; `None` where no breaker gave leave.
+    pub(crate) watch: Option<Watch>,
+}
+
+impl Attempting {
+    /// Whether the caller's own deadline has passed: that an attempt took too long says nothing then.
+    pub(crate) fn impatient(&self) -> bool {
+        self.until.is_some_and(|until| now() >= until)
+    }
 }
 
 type Attempt = BoxFuture<'static, Result<Answer, Failed>>;
@@ -59,15 +73,17 @@ pub(crate) struct InFlight {
 pub(crate) struct Unsettled {
     held: Option<(Attempting, Record)>,
     flow: Option<Box<dyn Flow>>,
+    /// How that ended.
+    ended: End,
 }
 
 impl Unsettled {
     pub(crate) fn new(attempting: Attempting, record: Record) -> Self {
-        Self { held: Some((attempting, record)), flow: None }
+        Self { held: Some((attempting, record)), flow: None, ended: End::Unread }
     }
 
     pub(crate) fn streaming(attempting: Attempting, record: Record, flow: Box<dyn Flow>) -> Self {
-        Self { held: Some((attempting, record)), flow: Some(flow) }
+        Self { held: Some((attempting, record)), flow: Some(flow), ended: End::Unread }
     }
 
     fn take(&mut self) -> Option<(Attempting, Record)> {
@@ -79,7 +95,10 @@ impl Drop for Unsettled {
     fn drop(&mut self) {
         if let Some((attempting, mut record)) = self.held.take() {
             match self.flow.take() {
-                Some(flow) => record.attempt_metered(&attempting, flow.metered()),
+                Some(flow) => {
+                    let ended = std::mem::replace(&mut self.ended, End::Unread);
+                    record.attempt_metered(&attempting, flow.metered(), ended);
+                }
                 None => record.attempt_abandoned(&attempting),
             }
             record.finish(Ending::Abandoned, CLIENT_CLOSED, None);
@@ -157,11 +176,20 @@ async fn drain_attempt(attempt: Attempt, mut held: Unsettled) {
 }
 
 /// Reads a stream to its end, or until the bound; dropping what is held settles it.
-pub(crate) async fn drain_flow(mut held: Unsettled, until: tokio::time::Instant) {
+pub(crate) async fn drain_flow(mut held: Unsettled, until: Instant) {
     let Some(flow) = &mut held.flow else { return };
-    let end = async { while let Some(Ok(_)) = std::future::poll_fn(|cx| flow.poll_piece(cx)).await {} };
+    let end = async {
+        let mut exception = None;
+        loop {
+            match std::future::poll_fn(|cx| flow.poll_piece(cx)).await {
+                Some(Ok(piece)) => exception = piece.heard.exception.or(exception),
+                Some(Err(broke)) => return End::of(Some(broke.code), exception),
+                None => return End::of(None, exception),
+            }
+        }
+    };
     // however it ends, what was counted stands; without usage it is an estimate
-    let _ = tokio::time::timeout_at(until, end).await;
+    held.ended = tokio::time::timeout_at(until, end).await.unwrap_or(End::Unread);
 }
 
 /// What nginx made customary for a caller who hung up.

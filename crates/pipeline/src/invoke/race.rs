@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::deadline::now;
 use super::inflight::{Attempting, CLIENT_CLOSED, InFlight, detach};
+use super::trouble::End;
 use crate::budget::Hold;
 use crate::provider::{Answer, AnswerBody, Failed, Flow};
 use crate::settle::record::Record;
@@ -175,7 +176,15 @@ struct Reading {
 #[allow(clippy::large_enum_variant, reason = "two a race whose caller left, and moved once")]
 enum State {
     Asked(Attempt),
-    Streams { flow: Box<dyn Flow>, status: u16, request_id: Option<String>, timings: AttemptTimings },
+    Streams {
+        flow: Box<dyn Flow>,
+        status: u16,
+        request_id: Option<String>,
+        timings: AttemptTimings,
+        /// An exception that it carried.
+        thrown: Option<String>,
+        ended: End,
+    },
     Ended(Result<Answer, Failed>),
 }
 
@@ -212,14 +221,22 @@ impl Reading {
             let next = match &mut self.state {
                 State::Asked(attempt) => match ready!(attempt.as_mut().poll(cx)) {
                     Ok(Answer { body: AnswerBody::Stream(flow), status, request_id, timings, .. }) => {
-                        State::Streams { flow, status, request_id, timings }
+                        State::Streams { flow, status, request_id, timings, thrown: None, ended: End::Unread }
                     }
                     result => State::Ended(result),
                 },
-                State::Streams { flow, .. } => match ready!(flow.poll_piece(cx)) {
-                    Some(Ok(_)) => continue,
-                    Some(Err(_)) | None => return Poll::Ready(()),
-                },
+                State::Streams { flow, ended, thrown, .. } => {
+                    let (code, exception) = match ready!(flow.poll_piece(cx)) {
+                        Some(Ok(piece)) => {
+                            *thrown = piece.heard.exception.or(thrown.take());
+                            continue;
+                        }
+                        Some(Err(broke)) => (Some(broke.code), thrown.take()),
+                        None => (None, thrown.take()),
+                    };
+                    *ended = End::of(code, exception);
+                    return Poll::Ready(());
+                }
                 State::Ended(_) => return Poll::Ready(()),
             };
             self.state = next;
@@ -230,9 +247,9 @@ impl Reading {
         let Self { state, attempting, hold } = self;
         record.apart(hold, |record| match state {
             State::Asked(_) => record.attempt_abandoned(&attempting),
-            State::Streams { flow, status, request_id, timings } => {
+            State::Streams { flow, status, request_id, timings, ended, .. } => {
                 record.attempt_answered(status, request_id, None, timings);
-                record.attempt_metered(&attempting, flow.metered());
+                record.attempt_metered(&attempting, flow.metered(), ended);
             }
             State::Ended(Ok(answer)) => record.attempt_unread(&attempting, answer),
             State::Ended(Err(failed)) => record.attempt_failed(&attempting, &failed),

@@ -11,6 +11,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::invoke::deadline::now;
 use crate::invoke::inflight::{Attempting, CLIENT_CLOSED, Unsettled, detach, drain_flow};
+use crate::invoke::trouble::End;
 use crate::provider::{Flow, Piece};
 use crate::settle::record::Record;
 
@@ -96,11 +97,12 @@ impl Outflow {
     fn end(&mut self, code: Option<Code>) {
         let Some(open) = self.open.take() else { return };
         let Open { flow, attempting, mut record, exception, .. } = *open;
-        record.attempt_metered(&attempting, flow.metered());
         let ending = match (code, &exception) {
             (None, None) => Ending::Answered,
             _ => Ending::Cut,
         };
+        let ended = End::of(code, exception.clone());
+        record.attempt_metered(&attempting, flow.metered(), ended);
         record.cut_by(exception);
         record.finish(ending, 200, code);
     }
@@ -156,7 +158,7 @@ impl Drop for Outflow {
         let Some(open) = self.open.take() else { return };
         let Open { flow, attempting, mut record, .. } = *open;
         if attempting.drain.bound == Duration::ZERO {
-            record.attempt_metered(&attempting, flow.metered());
+            record.attempt_metered(&attempting, flow.metered(), End::Unread);
             record.finish(Ending::Abandoned, CLIENT_CLOSED, None);
         } else {
             let until = (now() + attempting.drain.bound).min(attempting.deadlines.total);

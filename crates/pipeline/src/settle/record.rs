@@ -25,6 +25,7 @@ use crate::call::Tags;
 use crate::compose::Aim;
 use crate::invoke::Told;
 use crate::invoke::inflight::Attempting;
+use crate::invoke::trouble::End;
 use crate::pace::Room;
 use crate::provider::{Answer, AnswerBody};
 use crate::settle::notes::{Notes, micros};
@@ -285,9 +286,9 @@ impl Record {
         ending: Option<Ending>,
     ) -> (Headers, Content) {
         let Answer { status, headers, request_id, error, body, timings, .. } = answer;
-        let (content, metered) = match body {
-            AnswerBody::Whole(content, metered) => (content, metered),
-            AnswerBody::Stream(flow) => (Content::default(), flow.metered()),
+        let (content, metered, ended) = match body {
+            AnswerBody::Whole(content, metered) => (content, metered, End::Whole),
+            AnswerBody::Stream(flow) => (Content::default(), flow.metered(), End::Unread),
         };
         let mut metered = metered;
         if metered.usage.is_none() {
@@ -296,7 +297,7 @@ impl Record {
         self.first_byte();
         self.sent(content.len());
         self.attempt_answered(status, request_id, error.clone(), timings);
-        self.attempt_metered(attempting, metered);
+        self.attempt_metered(attempting, metered, ended);
         let good = status < 400;
         self.write(|call| {
             call.error = error;

@@ -1,6 +1,7 @@
 //! Calls that name an alias: who is asked, how often, and what it costs.
 
 mod chance;
+mod cut;
 mod deadline;
 mod exercise;
 mod hedge;

@@ -10,7 +10,10 @@ use bedplate_core::usage::UsageBasis;
 
 use super::{Answering, Record, charge};
 use crate::budget::{Hold, Spent};
+use crate::invoke::breaker::Verdict;
+use crate::invoke::chances::Chances;
 use crate::invoke::inflight::Attempting;
+use crate::invoke::trouble::{End, Trouble};
 use crate::pace::Went;
 use crate::provider::{Answer, AnswerBody, Failed, Metered};
 use crate::settle::notes::micros;
@@ -31,7 +34,7 @@ impl Record {
     pub(crate) fn attempt_failed(&mut self, attempting: &Attempting, failed: &Failed) {
         self.attempt_answered(0, failed.request_id.clone(), None, failed.timings);
         let used = if failed.sent { Used::unheard(attempting) } else { Used::nothing() };
-        self.attempt(attempting, Some(failed.code), used);
+        self.attempt(attempting, Some(failed.code), &End::Whole, used);
     }
 
     /// The attempt was let go before it answered.
@@ -40,30 +43,35 @@ impl Record {
             self.attempt_answered(0, None, None, AttemptTimings::default());
         }
         let sent = attempting.sent.load(Ordering::Relaxed);
-        self.attempt(attempting, None, if sent { Used::unheard(attempting) } else { Used::nothing() });
+        let used = if sent { Used::unheard(attempting) } else { Used::nothing() };
+        self.attempt(attempting, None, &End::Unread, used);
     }
 
-    /// The attempt is over and this is what it used.
-    pub(crate) fn attempt_metered(&mut self, attempting: &Attempting, metered: Metered) {
+    /// The attempt is over, and this is how its answer ended and what it used.
+    pub(crate) fn attempt_metered(&mut self, attempting: &Attempting, metered: Metered, ended: End) {
         if let Some(answered) = &mut self.answered {
             answered.timings.upstream_latency_ms = metered.latency_ms;
+            if let End::Thrown(name) = &ended {
+                answered.error = Some(name.clone());
+            }
         }
+        let code = if let End::Cut(code) = ended { Some(code) } else { None };
         let failed = self.answered.as_ref().is_some_and(|a| a.status != 200);
         self.write(|call| call.stop_reason.clone_from(&metered.stop_reason));
-        self.attempt(attempting, None, Used::heard(attempting, metered, failed));
+        self.attempt(attempting, code, &ended, Used::heard(attempting, metered, failed));
     }
 
     /// An attempt whose answer nobody is given.
     pub(crate) fn attempt_unread(&mut self, attempting: &Attempting, answer: Answer) {
-        let metered = match answer.body {
+        let (metered, ended) = match answer.body {
             AnswerBody::Whole(content, metered) if metered.usage.is_none() => {
-                Metered { output_bytes: content.len() as u64, ..metered }
+                (Metered { output_bytes: content.len() as u64, ..metered }, End::Whole)
             }
-            AnswerBody::Whole(_, metered) => metered,
-            AnswerBody::Stream(flow) => flow.metered(),
+            AnswerBody::Whole(_, metered) => (metered, End::Whole),
+            AnswerBody::Stream(flow) => (flow.metered(), End::Unread),
         };
         self.attempt_answered(answer.status, answer.request_id, answer.error, answer.timings);
-        self.attempt_metered(attempting, metered);
+        self.attempt_metered(attempting, metered, ended);
     }
 
     /// Writes down an attempt that has a hold of its own, which settles with that attempt alone.
@@ -76,7 +84,7 @@ impl Record {
         self.write(|call| charge(&mut call.charges, charges));
     }
 
-    fn attempt(&mut self, attempting: &Attempting, code: Option<Code>, used: Used) {
+    fn attempt(&mut self, attempting: &Attempting, code: Option<Code>, ended: &End, used: Used) {
         let answered = self.answered.take().unwrap_or(Answering {
             status: 0,
             request_id: None,
@@ -84,8 +92,13 @@ impl Record {
             timings: AttemptTimings::default(),
         });
         let heard = answered.status != 0 || !attempting.sent.load(Ordering::Relaxed);
+        let trouble = Trouble::of_end(answered.status, code, ended);
+        let verdict = trouble.map_or(Verdict::Well, |trouble| trouble.verdict(attempting.impatient()));
+        if let Some(watch) = attempting.watch.as_ref().filter(|_| ended.streamed()) {
+            watch.judge(verdict, self.tick(), Chances::beside(self.id()).next());
+        }
         if let Some(room) = &attempting.room {
-            let went = went(answered.status, code, &answered.timings);
+            let went = went(answered.status, trouble, verdict, &answered.timings);
             room.settle(went, heard.then_some(&used.usage), self.tick());
         }
         let prices = self.prices();
@@ -137,14 +150,11 @@ impl Record {
 }
 
 /// What an attempt says about how much its target can bear.
-fn went(status: u16, code: Option<Code>, timings: &AttemptTimings) -> Went {
-    match (status, code) {
-        (200, None) => Went::Well(timings.first_token.map(Duration::from_micros)),
-        (429, _) => Went::Throttled,
-        (408 | 500.., _) => Went::Ill,
-        (0, Some(Code::FirstTokenTimeout | Code::IdleTimeout | Code::TotalTimeout | Code::BrokenAnswer)) => {
-            Went::Ill
-        }
+fn went(status: u16, trouble: Option<Trouble>, verdict: Verdict, timings: &AttemptTimings) -> Went {
+    match (verdict, trouble) {
+        (Verdict::Well, _) if status == 200 => Went::Well(timings.first_token.map(Duration::from_micros)),
+        (Verdict::Ill, Some(trouble)) if trouble.reached => Went::Ill,
+        (_, Some(trouble)) if trouble.throttled => Went::Throttled,
         _ => Went::Unknown,
     }
 }

@@ -94,3 +94,12 @@ async fn impatience_says_nothing_about_the_target() {
         assert_eq!(found[0].standing, stands, "{deadline:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn impatience_does_not_take_the_slots_of_others() {
+    for (deadline, slots) in [(Some(millis(2_000)), 64), (None, 2)] {
+        let bed = Bed::new(ONE, &[Cued::new("use1", [], Script::Hangs)]);
+        bed.read_within(Operation::Converse, deadline).await;
+        assert_eq!(bed.house.books.pace.stands()[0].slots, Some(slots), "{deadline:?}");
+    }
+}
