@@ -65,7 +65,9 @@ impl Drop for Toll {
 
 /// What counts of what was used: all of the prompt that was not read from the prompt cache, and the output.
 pub(crate) fn counted(usage: &Usage) -> u64 {
-    usage.input + usage.cache_write_5m + usage.cache_write_1h + usage.output
+    // what an upstream says it used may be any number
+    let prompt = usage.input.saturating_add(usage.cache_write_5m).saturating_add(usage.cache_write_1h);
+    prompt.saturating_add(usage.output)
 }
 
 fn whole(n: u64) -> i64 {

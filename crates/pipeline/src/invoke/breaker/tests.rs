@@ -171,7 +171,7 @@ fn streams_that_begin_and_then_fail_open_it() {
     assert!(stream(&bed, Verdict::Ill), "the probe begins, and fails");
     assert_eq!(bed.breaker.standing(bed.now), Standing::Open);
     let often = Bed::new();
-    for n in 0..20 {
+    for n in 0..21 {
         assert!(stream(&often, if n % 2 == 0 { Verdict::Ill } else { Verdict::Well }), "{n}");
     }
     assert!(!stream(&often, Verdict::Well), "every other one");

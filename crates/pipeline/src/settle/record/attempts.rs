@@ -123,7 +123,7 @@ impl Record {
         outcome.call.cost = outcome.call.cost.plus(cost);
         outcome.call.basis = either(outcome.call.basis, basis);
         self.spent.cost = self.spent.cost.plus(cost);
-        self.spent.tokens += usage.total();
+        self.spent.tokens = self.spent.tokens.saturating_add(usage.total());
         self.spent.certain &= matches!(basis, UsageBasis::Reported | UsageBasis::None);
         let n = u16::try_from(outcome.attempts.len() + 1).unwrap_or(u16::MAX);
         outcome.attempts.push(AttemptRow {
