@@ -11,7 +11,7 @@ use crate::budget::Terms;
 use crate::invoke::deadline::Timeouts;
 use crate::pipeline::Drain;
 
-/// How long each phase of a call may take upstream.
+/// How long each phase of a call may take upstream; `0s` would leave no time and is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TimeoutConfig {
@@ -21,7 +21,8 @@ pub struct TimeoutConfig {
     pub first_token: Span,
     /// Between two events of a stream, or two pieces of a whole answer.
     pub idle: Span,
-    /// All of it. AWS advises an hour for long answers.
+    /// All of it, with all requests, and until the first byte of a whole answer: `first_token` is for streams. AWS advises an
+    /// hour for long answers.
     pub total: Span,
 }
 
@@ -37,6 +38,26 @@ impl Default for TimeoutConfig {
 }
 
 impl TimeoutConfig {
+    /// Everything that is wrong, each with its member. What was not said, as far as its value tells, need not fit.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let usual = Self::default();
+        let mut wrong = Vec::new();
+        for (name, span, usual) in [
+            ("connect", self.connect, usual.connect),
+            ("first_token", self.first_token, usual.first_token),
+            ("idle", self.idle, usual.idle),
+            ("total", self.total, usual.total),
+        ] {
+            if span.0.is_zero() {
+                wrong.push((name, format!("`[timeout] {name}`: `0s` leaves no call any time")));
+            } else if span > self.total && span != usual && !self.total.0.is_zero() {
+                let said = format!("`[timeout] {name}`: `{span}` does not fit into `total`, {}", self.total);
+                wrong.push((name, said));
+            }
+        }
+        wrong
+    }
+
     pub fn build(&self) -> Timeouts {
         Timeouts {
             connect: self.connect.0,
@@ -127,5 +148,24 @@ impl BudgetsConfig {
             return Err(("lease", format!("`[budgets] lease`: {} is less than 5s", self.lease)));
         }
         Ok(Terms { lease: self.lease.0, wait: self.wait.0, deadline: deadline.min(self.lease.0 / 4) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_that_leave_no_time_or_do_not_fit_are_named() {
+        let wrong = |toml: &str| {
+            let config: TimeoutConfig = toml::from_str(toml).unwrap();
+            config.problems().into_iter().map(|(member, _)| member).collect::<Vec<_>>()
+        };
+        assert_eq!(wrong(""), [""; 0]);
+        assert_eq!(wrong("total = '5s'"), [""; 0], "what was not said ends with it");
+        assert_eq!(wrong("connect = '10s'\nfirst_token = '20s'\ntotal = '5s'"), ["connect", "first_token"]);
+        assert_eq!(wrong("idle = '2h'"), ["idle"]);
+        assert_eq!(wrong("total = '0s'"), ["total"]);
+        assert_eq!(wrong("connect = '0s'\nidle = '0s'"), ["connect", "idle"]);
     }
 }

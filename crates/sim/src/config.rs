@@ -100,6 +100,7 @@ pub struct Credential {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LatencyMode {
+    /// None, but what `[[sim.model]]` says in `first_token` and `per_token`.
     Off,
     /// First token, pace and jitter by model.
     #[default]
@@ -125,10 +126,10 @@ pub struct ModelSetting {
     /// Share of answers that are wrong, 0 to 1.
     #[serde(default)]
     pub error_rate: Option<f64>,
-    /// Time to the first token.
+    /// Time to the first token, also with `latency = "off"`.
     #[serde(default)]
     pub first_token: Option<Span>,
-    /// Time for each further output token.
+    /// Time for each further output token, also with `latency = "off"`.
     #[serde(default)]
     pub per_token: Option<Span>,
     /// Requests a minute; without it there is no limit.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::answer::traits::Traits;
-use crate::config::{Config, LatencyMode};
+use crate::config::Config;
 use crate::seed::Rng;
 
 /// The times of one answer, already divided by the time scale.
@@ -15,9 +15,6 @@ pub(crate) struct Pace {
 
 impl Pace {
     pub(crate) fn of(config: &Config, traits: &Traits, seed: u64) -> Self {
-        if config.latency == LatencyMode::Off {
-            return Self::default();
-        }
         let mut rng = Rng::new(seed ^ 0x1a7e_9c1e);
         let mut jitter = || (0.8 + 0.5 * rng.unit()) / config.time_scale;
         Self { first: traits.first_token.mul_f64(jitter()), per_token: traits.per_token.mul_f64(jitter()) }

@@ -1,14 +1,15 @@
 //! What is wrong with settings although they could be parsed.
 
+mod across;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use bedplate_core::route::is_bedrocks;
 use bedplate_gateway::tls;
 use bedplate_pipeline::{Named, OperationsConfig, QuotaConfig, RungConfig};
 use bedplate_upstream::Kind;
 
-use super::{Settings, nearest};
+use super::Settings;
 
 /// A problem, and the keys it is about.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,8 +42,12 @@ impl Settings {
             );
         }
         for (n, bad) in bedplate_pipeline::throttles(&self.throttle).err().unwrap_or_default() {
-            found.add(&[&format!("throttle.{n}.{}", bad.member)], bad.said);
+            let one = [bad.member];
+            let members: &[&str] =
+                if bad.member.is_empty() { &["rpm", "tpm", "concurrency", "priority"] } else { &one };
+            found.add_any(&format!("throttle.{n}"), members, bad.said);
         }
+        self.scope_problems(&mut found);
         if let Err((member, said)) = self.budgets.build(self.store.deadline.0) {
             found.add(&[&format!("budgets.{member}")], said);
         }
@@ -94,18 +99,16 @@ impl Settings {
             found.add(&["doors.names"], format!("`[doors] names`: `{name}`: {said}"));
         }
         for (name, to) in &self.doors.names {
-            let alias = !to.is_empty() && !to.ends_with('*') && !is_bedrocks(to);
-            if alias && !self.model.iter().any(|model| model.name == *to) {
-                let aliases = self.model.iter().map(|model| model.name.as_str());
-                let hint = nearest::of(to, aliases)
-                    .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-                let said = format!("`[doors] names`: `{name}`: there is no `[[model]]` named `{to}`{hint}");
-                found.add(&["doors.names"], said);
+            if let Some(said) = self.no_alias(to).filter(|_| !to.is_empty() && !to.ends_with('*')) {
+                found.add(&["doors.names"], format!("`[doors] names`: `{name}`: {said}"));
             }
         }
     }
 
     fn model_problems(&self, found: &mut Found<'_>) {
+        for (member, said) in self.timeout.problems() {
+            found.add(&[&format!("timeout.{member}")], said);
+        }
         if let Some(said) = self.retry.problem() {
             found.add(&["retry.attempts"], said);
         }
@@ -160,10 +163,11 @@ impl Settings {
                 found.add(&[&key("account")], said);
             }
             for (member, said) in provider.quota.iter().flat_map(QuotaConfig::problems) {
-                found.add(
-                    &[&key(&format!("quota.{member}"))],
-                    format!("`[[provider]] quota` of `{name}`: {said}"),
-                );
+                let said = format!("`[[provider]] quota` of `{name}`: {said}");
+                // that it has no number is no second mistake where one cannot be read
+                let members = [&*member, "rpm", "tpm", "concurrency"];
+                let members = if member == "from" { &members[..] } else { &members[..1] };
+                found.add_any(&key("quota"), members, said);
             }
             for (inner, said) in provider.kind_problems() {
                 found.add(&[&key(inner)], format!("`[[provider]]` `{name}`: {said}"));
@@ -186,6 +190,7 @@ impl Settings {
                 found.add(&[&key(wrong)], said);
             }
         }
+        self.place_problems(found);
     }
 }
 
@@ -197,6 +202,12 @@ struct Found<'a> {
 impl Found<'_> {
     fn add(&mut self, keys: &[&str], said: String) {
         self.problems.push(Problem { keys: keys.iter().map(|&key| key.to_owned()).collect(), said });
+    }
+
+    /// Of a section, with all its members that it may be about.
+    fn add_any(&mut self, section: &str, members: &[&str], said: String) {
+        let keys = members.iter().map(|member| format!("{section}.{member}")).collect();
+        self.problems.push(Problem { keys, said });
     }
 
     fn file_must_exist(&mut self, key: &str, label: &str, file: &Path) {

@@ -1,5 +1,6 @@
 //! `[[model]]`.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use bedplate_core::route::is_bedrocks;
@@ -248,15 +249,47 @@ impl ModelConfig {
             ("connect", self.timeout.connect),
             ("first_token", self.timeout.first_token),
             ("idle", self.timeout.idle),
+            ("total", self.timeout.total),
         ] {
-            if let Some(span) = span.filter(|span| span.0 > total) {
-                add(
-                    format!("timeout.{name}"),
-                    format!("`{span}` does not fit into `total`, {}", Span(total)),
-                );
+            let Some(span) = span else { continue };
+            if span.0.is_zero() {
+                add(format!("timeout.{name}"), format!("`timeout.{name}`: `0s` leaves no call any time"));
+            } else if span.0 > total && !total.is_zero() {
+                let said = format!("`timeout.{name}`: `{span}` does not fit into `total`, {}", Span(total));
+                add(format!("timeout.{name}"), said);
             }
         }
+        for (place, target) in self.twice() {
+            add(place, format!("`{target}` comes twice: what failed is not asked again by another name"));
+        }
         wrong
+    }
+
+    /// Targets that stand among those of the same call already, with their place: of the alias, of its fallback (which
+    /// comes after the alias's own), of a rule.
+    fn twice(&self) -> Vec<(String, &str)> {
+        let rungs = self.fallback.iter().enumerate().filter_map(|(n, rung)| match rung {
+            RungConfig::Target(target) => Some((format!("fallback.{n}"), target)),
+            RungConfig::Cache(_) | RungConfig::Answer(_) => None,
+        });
+        let own = self.targets.iter().enumerate().map(|(n, target)| (format!("targets.{n}"), target));
+        let mut lines = vec![own.chain(rungs).collect::<Vec<_>>()];
+        lines.extend(self.rule.iter().enumerate().map(|(at, rule)| {
+            let targets = rule.targets.iter().enumerate();
+            targets.map(|(n, target)| (format!("rule.{at}.targets.{n}"), target)).collect()
+        }));
+        let mut twice = Vec::new();
+        for line in lines {
+            let mut seen = HashSet::new();
+            for (place, target) in line {
+                // another tier is another way to be served
+                let tier = target.tier.as_deref().filter(|tier| *tier != "default");
+                if !seen.insert((target.target.as_str(), tier)) {
+                    twice.push((place, target.target.as_str()));
+                }
+            }
+        }
+        twice
     }
 }
 
@@ -312,7 +345,8 @@ fn wrong_target(target: &str, providers: &[Named<'_>]) -> Option<String> {
     };
     let Some(provider) = providers.iter().find(|one| one.name == provider) else {
         let names: Vec<&str> = providers.iter().map(|one| one.name).collect();
-        return Some(format!("there is no `[[provider]]` `{provider}`; there are {}", names.join(", ")));
+        let (verb, names) = (if names.len() == 1 { "is" } else { "are" }, names.join(", "));
+        return Some(format!("there is no `[[provider]]` `{provider}`; there {verb} {names}"));
     };
     // an alias of an alias could go round in circles
     (provider.bedrocks && !is_bedrocks(model))
@@ -447,5 +481,25 @@ mod tests {
         let same = "name = 'a'\ntargets = [{ target = 'use1/x.y', replacement = 'use1/x.y' }]";
         assert_eq!(one(same).0, "targets.0.replacement");
         assert_eq!(one("name = 'a'\nattempts = 0\ntargets = ['use1/x.y']").0, "attempts");
+        let (place, said) = one("name = 'a'\ntimeout = { total = '0s' }\ntargets = ['use1/x.y']");
+        assert!(place == "timeout.total" && said.contains("`timeout.total`"), "{said}");
+        assert_eq!(one("name = 'a'\ntimeout = { idle = '0s' }\ntargets = ['use1/x.y']").0, "timeout.idle");
+    }
+
+    #[test]
+    fn what_comes_twice_is_named_at_its_second_place() {
+        let places = |toml: &str| {
+            let found = problems(&format!("name = 'a'\n{toml}"));
+            found.into_iter().map(|(place, _)| place).collect::<Vec<_>>()
+        };
+        let own = "targets = ['use1/x.y']\n";
+        assert_eq!(places("targets = ['use1/x.y', 'usw2/x.y', 'use1/x.y']"), ["targets.2"]);
+        assert_eq!(places(&format!("{own}fallback = [{{ target = 'use1/x.y' }}]")), ["fallback.0"]);
+        let tiers = "targets = ['use1/x.y', { target = 'use1/x.y', tier = 'flex' }]";
+        assert_eq!(places(tiers), [""; 0], "another tier is another target");
+        let plain = "targets = ['use1/x.y', { target = 'use1/x.y', tier = 'default' }]";
+        assert_eq!(places(plain), ["targets.1"]);
+        let rule = "[[rule]]\nwhen = { team = 'b' }\ntargets = ['use1/x.y', 'use1/x.y']";
+        assert_eq!(places(&format!("{own}{rule}")), ["rule.0.targets.1"]);
     }
 }

@@ -22,7 +22,9 @@ pub(super) fn problems_of_rules(rules: &[ModelRuleConfig], providers: &[Named<'_
     for (n, rule) in rules.iter().enumerate() {
         let mut add = |member: String, said: String| wrong.push(ModelProblem { member, said });
         let at = format!("rule.{n}.when");
-        let before = rules.iter().take(n).position(|before| before.when.covers(&rule.when));
+        // one without a condition is a mistake by itself, and no second one of those after it
+        let covers = |before: &ModelRuleConfig| !before.when.is_empty() && before.when.covers(&rule.when);
+        let before = rules.iter().take(n).position(covers);
         let empty = |text: &Option<String>| text.as_ref().is_some_and(String::is_empty);
         if rule.when.is_empty() {
             let said = "a rule needs a condition: without one its targets are those of the alias";
@@ -61,6 +63,7 @@ mod tests {
         assert_eq!(problems(good), []);
         let (place, said) = one("[[rule]]\nwhen = {}\ntargets = ['use1/x.y']");
         assert!(place == "rule.0.when.input" && said.contains("needs a condition"), "{said}");
+        assert_eq!(problems(&format!("[[rule]]\nwhen = {{}}\ntargets = ['use1/x.y']\n{good}")).len(), 1);
         assert_eq!(one("[[rule]]\nwhen = { feature = '' }\ntargets = ['use1/x.y']").0, "rule.0.when");
         assert_eq!(one("[[rule]]\nwhen = { team = 'a' }\ntargets = []").0, "rule.0.targets");
         let weightless = "[[rule]]\nwhen = { team = 'a' }\ntargets = [{ target = 'use1/x.y', weight = 0 }]";

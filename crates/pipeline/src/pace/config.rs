@@ -125,12 +125,20 @@ impl QuotaConfig {
             look(&format!("model.{n}."), limit);
         }
         for (n, limit) in self.model.iter().enumerate() {
-            if limit.id.is_empty() || self.model.iter().take(n).any(|other| other.id == limit.id) {
-                wrong.push((
-                    format!("model.{n}.id"),
-                    format!("`{}`: each model has one limit, and an id", limit.id),
-                ));
+            if limit.id.is_empty() {
+                let said = "a limit needs the `id` of its model or inference profile";
+                wrong.push((format!("model.{n}.id"), said.into()));
+            } else if self.model.iter().take(n).any(|other| other.id == limit.id) {
+                let said = format!("`model.id`: two limits are for `{}`", limit.id);
+                wrong.push((format!("model.{n}.id"), said));
             }
+        }
+        let says =
+            |limit: &LimitConfig| limit.rpm.is_some() || limit.tpm.is_some() || limit.concurrency.is_some();
+        if self.from == QuotaSource::Config && !says(&self.all()) && !self.model.iter().any(says) {
+            let said =
+                "it limits nothing: set `rpm`, `tpm` or `concurrency`, here or in `[[provider.quota.model]]`";
+            wrong.push(("from".into(), said.into()));
         }
         wrong
     }
@@ -149,5 +157,26 @@ impl QuotaConfig {
     fn all(&self) -> LimitConfig {
         let (rpm, tpm, concurrency) = (self.rpm, self.tpm, self.concurrency);
         LimitConfig { rpm, tpm, concurrency, ..LimitConfig::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotas_that_cannot_be_are_named_with_their_place() {
+        let places = |toml: &str| {
+            let config: QuotaConfig = toml::from_str(toml).unwrap();
+            config.problems().into_iter().map(|(place, _)| place).collect::<Vec<_>>()
+        };
+        assert_eq!(places("from = 'config'"), ["from"]);
+        assert_eq!(places("from = 'config'\n[[model]]\nid = 'x.y'\nburndown = 5"), ["from"]);
+        assert_eq!(places("from = 'service-quotas'"), [""; 0]);
+        assert_eq!(places("from = 'config'\nconcurrency = 1"), [""; 0]);
+        let own = "[[model]]\nid = 'x.y'\nrpm = 1\n";
+        assert_eq!(places(&format!("from = 'config'\n{own}")), [""; 0]);
+        assert_eq!(places(&format!("from = 'config'\n{own}{own}")), ["model.1.id"]);
+        assert_eq!(places("from = 'config'\nrpm = 0\n[[model]]\ntpm = 1"), ["rpm", "model.0.id"]);
     }
 }

@@ -49,6 +49,7 @@ pub struct Throttle {
 /// What is wrong with a throttle, and with which of its members.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ThrottleProblem {
+    /// Empty when it is what the throttle lacks: any of `rpm`, `tpm`, `concurrency` and `priority`.
     pub member: &'static str,
     pub said: String,
 }
@@ -80,7 +81,7 @@ impl ThrottleConfig {
             }
         }
         if self.rpm.is_none() && self.tpm.is_none() && slots.is_none() && self.priority.is_none() {
-            bad("name", "it limits nothing: set `rpm`, `tpm`, `concurrency` or `priority`".into());
+            bad("", "it limits nothing: set `rpm`, `tpm`, `concurrency` or `priority`".into());
         }
         found
     }

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, LatencyMode};
 use crate::glob;
 use crate::quota::Limits;
 
@@ -67,6 +67,8 @@ pub(crate) fn traits(config: &Config, base: &str, id: &str) -> Traits {
     } else {
         (0.04, 260, 9)
     };
+    // what the configuration says of a model is said on purpose, and stands over this
+    let (first, per) = if config.latency == LatencyMode::Off { (0, 0) } else { (first, per) };
     let mut t = Traits {
         error_rate,
         first_token: Duration::from_millis(first),
@@ -99,6 +101,8 @@ fn burndown(base: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use bedplate_core::setting::Span;
+
     use super::*;
     use crate::config::ModelSetting;
 
@@ -114,6 +118,22 @@ mod tests {
         let model = vec![ModelSetting { id: "*nova*".into(), error_rate: Some(0.0), ..Default::default() }];
         let set = Config { model, ..Config::default() };
         assert_eq!(traits(&set, "amazon.nova-micro-v1:0", "us.amazon.nova-micro-v1:0").error_rate, 0.0);
+    }
+
+    #[test]
+    fn without_latency_a_model_takes_the_time_that_is_said_of_it_and_no_other() {
+        let slow = ModelSetting {
+            id: "*lite*".into(),
+            first_token: Some(Span::millis(80)),
+            ..ModelSetting::default()
+        };
+        let config = Config { latency: LatencyMode::Off, model: vec![slow], ..Config::default() };
+        let times = |base| {
+            let of = traits(&config, base, base);
+            (of.first_token, of.per_token)
+        };
+        assert_eq!(times("amazon.nova-pro-v1:0"), (Duration::ZERO, Duration::ZERO));
+        assert_eq!(times("amazon.nova-lite-v1:0"), (Duration::from_millis(80), Duration::ZERO));
     }
 
     #[test]

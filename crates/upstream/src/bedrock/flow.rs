@@ -94,7 +94,8 @@ pub(super) async fn open(
     let mut stream = EventStream {
         kept: Some(kept),
         body,
-        scanner: Scanner::new(false),
+        // a damaged frame is never forwarded: who reads after us need not look again
+        scanner: Scanner::new(true),
         meter,
         operation,
         family,

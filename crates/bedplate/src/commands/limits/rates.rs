@@ -18,7 +18,7 @@ pub(super) fn page(rates: &RateStands) -> String {
             count(*left),
             match full_in_ms {
                 0 => String::new(),
-                ms => format!("in {}", Span(Duration::from_millis(*ms))),
+                ms => format!("in {}", Span(rounded(*ms))),
             },
             away(*refused),
         ]);
@@ -44,6 +44,11 @@ pub(super) fn notes(rates: &RateStands) -> Vec<String> {
     notes
 }
 
+/// Up to whole seconds, from one on: people read it.
+fn rounded(ms: u64) -> Duration {
+    if ms < 1_000 { Duration::from_millis(ms) } else { Duration::from_secs(ms.div_ceil(1_000)) }
+}
+
 /// `12 (full 10, too large 2)`
 fn away(refused: Refused) -> String {
     let whys = [("full", refused.full), ("too large", refused.too_large)];
@@ -67,7 +72,7 @@ mod tests {
             limit: 200_000,
             used: 150_000,
             left: 50_000,
-            full_in_ms: 45_000,
+            full_in_ms: 44_877,
             refused: Refused { full: 10, too_large: 2 },
         };
         let mut rates = RateStands { counts: vec![stand], ..RateStands::default() };
