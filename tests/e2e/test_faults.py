@@ -56,7 +56,7 @@ def test_an_exception_before_content_is_a_status(simulated):
     assert failed.value.response["ResponseMetadata"]["HTTPStatusCode"] >= 400
 
 
-@pytest.mark.parametrize("fault", ["exception_after_content", "truncated_frame"])
+@pytest.mark.parametrize("fault", ["exception_after_content", "truncated_frame", "crc_damage"])
 def test_a_stream_that_breaks_is_an_event_stream_error(simulated, fault):
     reply = converse(simulated, fault, "converse_stream")
     got = []

@@ -102,6 +102,7 @@ pub(super) async fn open(
         pieces: VecDeque::new(),
         stopped: false,
         begun: false,
+        damaged: None,
     };
     let first = std::future::poll_fn(|cx| stream.poll_frames(cx)).await;
     match first {
@@ -126,6 +127,8 @@ struct EventStream {
     stopped: bool,
     /// A frame has been seen.
     begun: bool,
+    /// A frame that cannot be trusted: nothing is read after it.
+    damaged: Option<Broke>,
 }
 
 impl EventStream {
@@ -133,6 +136,9 @@ impl EventStream {
     /// given back only when it is the very first frame.
     fn poll_frames(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Exception>, Broke>>> {
         loop {
+            if let Some(damaged) = self.damaged.take() {
+                return Poll::Ready(Some(Err(damaged)));
+            }
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => {
                     let Ok(chunk) = frame.into_data() else { continue };
@@ -151,7 +157,16 @@ impl EventStream {
         let at = chunk.as_ptr().addr();
         let mut joined: Option<(std::ops::Range<usize>, Heard)> = None;
         self.scanner.feed(chunk.clone());
-        while let Some(frame) = self.scanner.next_frame().map_err(|damage| broke(damage.to_string()))? {
+        loop {
+            let frame = match self.scanner.next_frame() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(damage) => {
+                    // what came before it is good, and goes first
+                    self.damaged = Some(broke(damage.to_string()));
+                    break;
+                }
+            };
             if !std::mem::replace(&mut self.begun, true)
                 && let Some(exception) = Exception::of(&frame)
             {
