@@ -9,6 +9,7 @@ mod outputs;
 mod rule;
 mod stand;
 mod sticky;
+mod twice;
 mod warm;
 
 pub use build::{Means, RetryConfig};

@@ -54,10 +54,10 @@ fn warnings(settings: &Settings, project: &Project) -> Result<Vec<String>, Failu
     let mut said = Vec::new();
     for (n, alias) in settings.model.iter().enumerate() {
         for (place, target) in alias.everything() {
-            let Some((_, model)) = target.parts() else { continue };
-            let Some(warning) = end(&prices, &target, model, now).or_else(|| unlisted(&prices, model)) else {
-                continue;
-            };
+            let Some((provider, model)) = target.parts() else { continue };
+            let bedrocks = settings.provider.iter().any(|one| one.name == provider && one.names_as_bedrock());
+            let unknown = || bedrocks.then(|| unlisted(&prices, model)).flatten();
+            let Some(warning) = end(&prices, &target, model, now).or_else(unknown) else { continue };
             let (name, target) = (&alias.name, &target.target);
             said.push((
                 format!("model.{n}.{place}"),

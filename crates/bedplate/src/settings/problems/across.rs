@@ -21,6 +21,10 @@ impl Settings {
 
     /// A budget or a throttle of an alias that nobody can call would never bind.
     pub(super) fn scope_problems(&self, found: &mut Found<'_>) {
+        // a server's own names of models may look like an alias
+        if !self.provider.iter().all(bedplate_upstream::Config::names_as_bedrock) {
+            return;
+        }
         let alias = |scope: &Scope| {
             let alias = scope.alias.as_ref().filter(|alias| !alias.each())?;
             // one that can be no name at all is said already
