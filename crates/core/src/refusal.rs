@@ -159,6 +159,8 @@ codes! {
     UpstreamError = 4008, Invoke, Upstream;
     /// no target has room for the call, and none would in time
     NoRoom = 4009, Invoke, Upstream;
+    /// the call takes more tokens than the quota of any target allows in a whole minute
+    TooLarge = 4010, Invoke, Caller;
     /// a fault in bedplate itself
     Bug = 9001, Settle, Internal;
 }

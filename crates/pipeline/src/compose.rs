@@ -1,6 +1,7 @@
 //! What the model will be sent: the target, and our edits to the request.
 
 pub(crate) mod lead;
+mod least;
 pub(crate) mod routes;
 mod tenant;
 
@@ -24,6 +25,7 @@ use crate::pace::{Lane, Want};
 use crate::provider::{Lead, Provider};
 use crate::settle::notes::Notes;
 use crate::settle::record::Record;
+pub(crate) use least::least;
 use routes::Routes;
 use tenant::Chosen;
 
@@ -163,14 +165,14 @@ pub(crate) fn want(admitted: &Admitted, model: &Arc<str>, notes: &Notes) -> Want
     let (call, view) = (&admitted.call, admitted.call.body.view());
     let class = call.tags.class.unwrap_or_default();
     if !call.operation.metered() {
-        return Want { tokens: 0, class };
+        return Want { class, ..Want::default() };
     }
     let prompt = notes.books.estimates.of(model, call.body.content().len() as u64).tokens;
     // without a bound AWS reserves what the model may write at most
     let unsaid = if view.can_bound() { UNSAID } else { 0 };
     let longest = || notes.prices().max_output_tokens(model).unwrap_or(unsaid);
     let output = view.max_tokens().or(notes.longest()).unwrap_or_else(longest);
-    Want { tokens: prompt.saturating_add(output.saturating_mul(view.answers())), class }
+    Want { tokens: prompt.saturating_add(output.saturating_mul(view.answers())), least: 0, class }
 }
 
 /// What no model works on takes nothing of its quota.

@@ -20,6 +20,7 @@ mod quota;
 mod shared;
 mod slots;
 mod told;
+mod turnover;
 mod wait;
 
 use std::sync::Arc;

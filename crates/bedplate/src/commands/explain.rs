@@ -58,6 +58,7 @@ pages! {
     NoUpstreamCredentials = "BP4007",
     UpstreamError = "BP4008",
     NoRoom = "BP4009",
+    TooLarge = "BP4010",
     Bug = "BP9001",
 }
 

@@ -61,6 +61,8 @@ pub(super) struct Course<'a> {
     /// The target is one of the fallback.
     lighter: bool,
     room: Option<Room>,
+    /// Tokens that were last reserved.
+    reserves: u64,
     last: Option<Last>,
 }
 
@@ -70,6 +72,11 @@ enum Last {
     Failed(Failed),
     /// Nobody was asked: there was no room.
     Full(NoRoom),
+    /// Nobody was asked: the call takes so many tokens at least, and no target allows more than so many in a minute.
+    TooLarge {
+        least: u64,
+        whole: u64,
+    },
 }
 
 /// What happens next.
@@ -120,6 +127,7 @@ impl<'a> Course<'a> {
             refused: None,
             lighter: false,
             room: None,
+            reserves: 0,
             last: None,
         }
     }
@@ -271,6 +279,7 @@ impl<'a> Course<'a> {
         match self.last {
             Some(Last::Told(told)) => Ok(Given::Told(told, record)),
             Some(Last::Full(no_room)) => Err(Refused::new(room::full(no_room), record)),
+            Some(Last::TooLarge { least, whole }) => Err(Refused::new(room::too_large(least, whole), record)),
             Some(Last::Failed(failed)) => {
                 Err(Refused::new(refusal(failed.code, failed.said, failed.cause), record))
             }
@@ -362,7 +371,8 @@ impl<'a> Course<'a> {
             return None;
         }
         // a quota that is known says itself when there is room again
-        let paced = trouble.throttled && self.composed.aim.lane.as_ref().is_some_and(|lane| lane.paces());
+        let paced = trouble.throttled
+            && self.composed.aim.lane.as_ref().is_some_and(|lane| lane.paces(self.reserves));
         let wait = match paced {
             true => trouble.hint.unwrap_or_default(),
             false => backoff(self.waits + 2, self.chances.next(), trouble.hint),

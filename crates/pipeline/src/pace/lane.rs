@@ -101,17 +101,22 @@ impl Lane {
         &self.name
     }
 
-    /// Room for a request of so many tokens, unless somebody's turn comes before.
-    pub(super) fn take(self: &Arc<Self>, tokens: u64, turn: Turn, now: Tick) -> Result<Room, Lack> {
+    /// Room for a request, unless somebody's turn comes before.
+    pub(super) fn take(self: &Arc<Self>, want: Want, turn: Turn, now: Tick) -> Result<Room, Lack> {
+        let tokens = want.tokens;
         let (share, keep) = (self.common.share(), self.common.keep(turn.class));
         let mut state = self.state.lock();
         let before = state.queue.before(turn);
         let state = &mut *state;
         if let Some(quota) = &mut state.quota {
+            if quota.whole().is_some_and(|whole| want.least > whole) {
+                return Err(Lack::NEVER);
+            }
             quota.room(tokens, before.1, share, keep, now)?;
         }
         if before.0 > 0 || !state.slots.room(share, keep) {
-            return Err(Lack { lacks: Lacks::Slots, after: state.slots.after(before.0, share) });
+            let after = state.slots.after(before.0, share);
+            return Err(Lack { lacks: Lacks::Slots, after, looks: after, never: false });
         }
         if let Some(quota) = &mut state.quota {
             quota.take(tokens);
@@ -126,7 +131,7 @@ impl Lane {
 
     /// Room for a request that does not wait.
     pub(crate) fn take_now(self: &Arc<Self>, want: Want, now: Tick) -> Option<Room> {
-        self.take(want.tokens, Turn::last(want.class), now).ok()
+        self.take(want, Turn::last(want.class), now).ok()
     }
 
     /// Whether a request of this class would get room now.
@@ -139,9 +144,16 @@ impl Lane {
             && state.quota.as_mut().is_none_or(|quota| quota.room(tokens, 0, share, keep, now).is_ok())
     }
 
-    /// Whether it knows the quota, so that a call which is throttled comes to its turn when there is room again.
-    pub(crate) fn paces(&self) -> bool {
-        self.state.lock().quota.is_some()
+    /// Whether it knows the quota, so that a call of so many tokens which is throttled comes to its turn when there is
+    /// room again.
+    pub(crate) fn paces(&self, tokens: u64) -> bool {
+        let share = self.common.share();
+        self.state.lock().quota.as_ref().is_some_and(|quota| !quota.alone(tokens, share))
+    }
+
+    /// Tokens a minute that no call may be larger than; `None` where nobody says.
+    pub(crate) fn whole(&self) -> Option<u64> {
+        self.state.lock().quota.as_ref().and_then(Quota::whole)
     }
 
     /// Lets a call wait here.
@@ -194,10 +206,15 @@ impl Lane {
         let mut state = self.state.lock();
         let state = &mut *state;
         if let Some(quota) = &mut state.quota {
+            quota.ends(room.reserved);
             if let Some(used) = used {
                 quota.settle(room.reserved, used);
+                if matches!(went, Went::Well(_)) {
+                    quota.answered(room.reserved, used, now.since(room.began));
+                }
             }
-            if went == Went::Throttled {
+            // one that was larger than all of it says nothing about how much that is
+            if went == Went::Throttled && !quota.alone(room.reserved, share) {
                 quota.throttled(room.began, share, now);
             }
         }

@@ -12,6 +12,7 @@ use bedplate_core::clock::Tick;
 use bedplate_core::pace::{Lacks, RateStand};
 
 use super::learned::Learned;
+use super::turnover::Turnover;
 
 /// What a quota allows in a minute.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,19 +31,31 @@ pub(crate) struct Quota {
     at: Tick,
     requests: f64,
     tokens: f64,
+    turnover: Turnover,
     learned: Learned,
 }
 
-/// What a call wants that cannot have it, and when it could.
+/// What a call wants that cannot have it, and when it could, at the soonest.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Lack {
     pub(crate) lacks: Lacks,
     pub(crate) after: Duration,
+    /// When it can though nothing ends that is under way: then who waits looks again, though nobody wakes it.
+    pub(crate) looks: Duration,
+    /// It is larger than all there is.
+    pub(crate) never: bool,
 }
 
 impl Quota {
     pub(crate) fn new(terms: QuotaTerms, now: Tick) -> Self {
-        Self { terms, at: now, requests: 0.0, tokens: 0.0, learned: Learned::new(now) }
+        Self {
+            terms,
+            at: now,
+            requests: 0.0,
+            tokens: 0.0,
+            turnover: Turnover::default(),
+            learned: Learned::new(now),
+        }
     }
 
     pub(crate) fn set(&mut self, terms: QuotaTerms) {
@@ -78,6 +91,17 @@ impl Quota {
     pub(crate) fn take(&mut self, tokens: u64) {
         self.requests += 1.0;
         self.tokens += float(tokens);
+        self.turnover.begins(float(tokens));
+    }
+
+    /// A request that had so much reserved is under way no more.
+    pub(crate) fn ends(&mut self, reserved: u64) {
+        self.turnover.ends(float(reserved));
+    }
+
+    /// A request was answered `took` after so much was reserved for it, and used so much.
+    pub(crate) fn answered(&mut self, reserved: u64, used: u64, took: Duration) {
+        self.turnover.learn(float(reserved), float(used), took);
     }
 
     /// What was reserved came to `used`.
@@ -88,7 +112,18 @@ impl Quota {
     /// The request never went.
     pub(crate) fn untake(&mut self, reserved: u64) {
         self.requests = (self.requests - 1.0).max(0.0);
+        self.ends(reserved);
         self.settle(reserved, 0);
+    }
+
+    /// Tokens a minute that nothing may be larger than: what is configured or told, or more where more was learned.
+    pub(crate) fn whole(&self) -> Option<u64> {
+        Some(whole(float(self.terms.tpm?) * self.factor().max(1.0)))
+    }
+
+    /// Whether a request of so many tokens goes only when nothing else does: it is larger than what is ours.
+    pub(crate) fn alone(&self, tokens: u64, share: f64) -> bool {
+        self.terms.tpm.is_some_and(|tpm| float(tokens) > float(tpm) * share * self.factor())
     }
 
     /// AWS said that there was no room, to a request that went at `began`: so our copy is full, too.
@@ -133,10 +168,17 @@ impl Quota {
             let limit = float(limit?) * factor;
             let most = (limit * (1.0 - keep)).max(1.0);
             // what is larger than all of it goes alone: AWS is to judge
-            let over = used + before + need.min(most) - most;
+            let need = need.min(most);
+            let over = used + before + need - most;
             (over > 1e-6).then(|| {
-                let seconds = (over * 60.0 / limit.max(1e-9)).min(LONGEST);
-                Lack { lacks, after: Duration::from_secs_f64(seconds) }
+                let flows = limit.max(1e-9) / 60.0;
+                let looks = seconds(over / flows);
+                let after = match lacks {
+                    Lacks::Tokens => seconds(self.turnover.wait((used, most, flows), before, need)),
+                    // of requests nothing is given back
+                    Lacks::Requests | Lacks::Slots => looks,
+                };
+                Lack { lacks, after, looks, never: false }
             })
         };
         let tokens = lack(Lacks::Tokens, self.terms.tpm, self.tokens, float(tokens), float(before));
@@ -148,8 +190,15 @@ impl Quota {
     }
 }
 
-/// Seconds.
-const LONGEST: f64 = 3_600.0;
+impl Lack {
+    pub(crate) const NEVER: Self = Self { lacks: Lacks::Tokens, after: LONGEST, looks: LONGEST, never: true };
+}
+
+const LONGEST: Duration = Duration::from_secs(3_600);
+
+fn seconds(n: f64) -> Duration {
+    Duration::try_from_secs_f64(n).unwrap_or(LONGEST).min(LONGEST)
+}
 
 #[expect(clippy::cast_precision_loss, reason = "quotas are far below 2^53")]
 fn float(n: u64) -> f64 {
@@ -179,7 +228,11 @@ mod tests {
         assert_eq!(q.room(8_000, 0, 1.0, 0.0, at(0.0)), Ok(()));
         q.take(8_000);
         let lack = q.room(3_000, 0, 1.0, 0.0, at(0.0)).unwrap_err();
-        assert_eq!((lack.lacks, lack.after), (Lacks::Tokens, Duration::from_secs(6)));
+        assert_eq!((lack.lacks, lack.looks), (Lacks::Tokens, Duration::from_secs(6)));
+        assert!(lack.after < Duration::from_secs(1), "it may end before: {lack:?}");
+        q.ends(8_000);
+        let lack = q.room(3_000, 0, 1.0, 0.0, at(0.0)).unwrap_err();
+        assert_eq!((lack.after, lack.looks), (Duration::from_secs(6), Duration::from_secs(6)));
         q.settle(8_000, 1_000);
         assert!(q.room(9_000, 0, 1.0, 0.0, at(0.0)).is_ok());
         q.take(9_000);
@@ -214,6 +267,17 @@ mod tests {
         q.take(5_000);
         assert!(q.room(1, 0, 1.0, 0.0, at(239.0)).is_err());
         assert!(q.room(1, 0, 1.0, 0.0, at(241.0)).is_ok());
+    }
+
+    #[test]
+    fn nothing_is_larger_than_what_is_configured_or_learned_to_be_more() {
+        let mut q = quota(None, Some(1_000));
+        assert!((q.whole(), q.alone(1_000, 1.0), q.alone(1_001, 1.0)) == (Some(1_000), false, true));
+        assert!(q.alone(501, 0.5), "of two processes each has half");
+        q.set(QuotaTerms { learns: true, ..q.terms() });
+        q.throttled(at(1.0), 1.0, at(1.0));
+        assert_eq!(q.whole(), Some(1_000), "less was learned, and may be wrong");
+        assert_eq!(quota(Some(5), None).whole(), None);
     }
 
     #[test]

@@ -17,6 +17,9 @@ use crate::invoke::deadline::now;
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Want {
     pub(crate) tokens: u64,
+    /// What it takes even if what was expected of its prompt is far from what that is: it goes where there can be so
+    /// much. 0 where nobody asked.
+    pub(crate) least: u64,
     pub(crate) class: Class,
 }
 
@@ -27,6 +30,8 @@ pub(crate) struct NoRoom {
     pub(crate) lacks: Lacks,
     /// When there may be.
     pub(crate) after: Duration,
+    /// It is larger than all there is at any of the lanes.
+    pub(crate) never: bool,
 }
 
 /// A call in queues. Dropped, it leaves them.
@@ -50,7 +55,7 @@ impl Pace {
         tick: impl Fn() -> Tick,
         mut may: impl FnMut(usize) -> Option<T>,
     ) -> Result<(usize, Room, T), NoRoom> {
-        let mut look = |turn: Turn| look(lanes, want.tokens, turn, tick(), &mut may);
+        let mut look = |turn: Turn| look(lanes, want, turn, tick(), &mut may);
         let mut lack = match look(Turn::last(want.class)) {
             Ok(found) => return Ok(found),
             Err(lack) => lack,
@@ -59,9 +64,9 @@ impl Pace {
             if let Some(lane) = lanes.first() {
                 lane.shed(want.class, shed);
             }
-            NoRoom { shed, lacks: lack.lacks, after: lack.after }
+            NoRoom { shed, lacks: lack.lacks, after: lack.after, never: lack.never }
         };
-        if now() + lack.after > until {
+        if lack.never || now() + lack.after > until {
             return Err(shed(Shed::Late, lack));
         }
         let turn = Turn { class: want.class, number: self.number() };
@@ -80,7 +85,7 @@ impl Pace {
             if now() >= until {
                 return Err(shed(Shed::Waited, lack));
             }
-            let next = now() + lack.after.clamp(SOONEST, LOOK);
+            let next = now() + lack.looks.clamp(SOONEST, LOOK);
             // whether it was woken or it is time: it looks
             let _ = timeout_at(next.min(until), waiting.waiter.woken.notified()).await;
         }
@@ -90,15 +95,15 @@ impl Pace {
 /// The first lane that may be asked and has room; else what the one lacks that has room the soonest.
 fn look<T>(
     lanes: &[Arc<Lane>],
-    tokens: u64,
+    want: Want,
     turn: Turn,
     now: Tick,
     may: &mut impl FnMut(usize) -> Option<T>,
 ) -> Result<(usize, Room, T), Lack> {
-    let mut soonest = Lack { lacks: Lacks::Slots, after: LOOK };
+    let mut soonest = Lack { lacks: Lacks::Slots, after: LOOK, looks: LOOK, never: false };
     let mut any = false;
     for (at, lane) in lanes.iter().enumerate() {
-        match lane.take(tokens, turn, now) {
+        match lane.take(want, turn, now) {
             Ok(room) => {
                 if let Some(may) = may(at) {
                     return Ok((at, room, may));
@@ -108,9 +113,11 @@ fn look<T>(
                 drop(room);
             }
             Err(lack) => {
+                let looks = lack.looks.min(if any { soonest.looks } else { lack.looks });
                 if !any || lack.after < soonest.after {
                     (soonest, any) = (lack, true);
                 }
+                soonest.looks = looks;
             }
         }
     }
@@ -132,7 +139,7 @@ mod tests {
     use super::*;
     use crate::pace::lane::LaneTerms;
 
-    const WANT: Want = Want { tokens: 0, class: Class::Interactive };
+    const WANT: Want = Want { tokens: 0, least: 0, class: Class::Interactive };
 
     #[tokio::test(start_paused = true)]
     async fn who_may_not_be_asked_somewhere_stands_in_nobodys_way_there() {

@@ -74,7 +74,7 @@ impl Throttles {
             let (began, clock) = (record.tick(), Arc::clone(&record.books().clock));
             let patience = now() + pace.patience(class);
             let until = until.min(patience);
-            let want = Want { tokens: 0, class };
+            let want = Want { class, ..Want::default() };
             match pace.room(&[lane], want, until, || clock.tick(), |_| Some(())).await {
                 Ok((_, room, ())) => {
                     if record.tick() != began {

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests wait for what they start")]
 
 mod aws;
+mod bursts;
 mod goodput;
 mod queue;
 mod slots;

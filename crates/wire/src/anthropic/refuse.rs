@@ -28,7 +28,7 @@ pub const UNTHREADED: &str =
 pub fn error(refusal: &Refusal, call: &str) -> Error {
     let (status, kind) = shape(refusal.code);
     // a 429 is tried again by every client: a rate that can never be met is not to be
-    let should_retry = matches!(refusal.code, Code::RateTooLow).then_some(false);
+    let should_retry = matches!(refusal.code, Code::RateTooLow | Code::TooLarge).then_some(false);
     let details = (refusal.said == UNTHREADED).then_some("thread_unsupported_request");
     Error { status, kind, body: body(&sentence(&refusal.said), kind, details, call).into(), should_retry }
 }
@@ -103,6 +103,7 @@ fn shape(code: Code) -> (u16, &'static str) {
         | Code::RateExceeded
         | Code::TokenRateExceeded
         | Code::RateTooLow
+        | Code::TooLarge
         | Code::SlotsTaken
         | Code::NoRoom => (429, "rate_limit_error"),
         Code::LedgerUnavailable | Code::Overloaded | Code::BudgetUnreachable => (529, "overloaded_error"),

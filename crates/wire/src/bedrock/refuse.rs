@@ -88,7 +88,7 @@ fn shape(code: Code) -> (&'static str, u16, Option<&'static str>) {
         Code::BadValue | Code::ReservedMetadata => ("ValidationException", 400, None),
         Code::UnknownModel => ("ValidationException", 400, Some("The provided model identifier is invalid.")),
         // SDKs do not retry the first, and do retry the second
-        Code::BudgetSpent | Code::BudgetUnpriced | Code::RateTooLow => {
+        Code::BudgetSpent | Code::BudgetUnpriced | Code::RateTooLow | Code::TooLarge => {
             ("ServiceQuotaExceededException", 400, None)
         }
         Code::Overloaded
@@ -150,6 +150,7 @@ fn exception_name(code: Code, operation: Operation) -> &'static str {
         | Code::BudgetSpent
         | Code::BudgetUnpriced
         | Code::RateTooLow
+        | Code::TooLarge
         | Code::ReservedMetadata => "validationException",
         Code::Bug => "internalServerException",
     }

@@ -23,8 +23,9 @@ pub struct Error {
 pub fn error(refusal: &Refusal) -> Error {
     let (status, kind, code) = shape(refusal.code);
     // a 429 is tried again by every client: a hard budget is not to be
-    let should_retry =
-        matches!(refusal.code, Code::BudgetSpent | Code::BudgetUnpriced | Code::RateTooLow).then_some(false);
+    let never =
+        matches!(refusal.code, Code::BudgetSpent | Code::BudgetUnpriced | Code::RateTooLow | Code::TooLarge);
+    let should_retry = never.then_some(false);
     Error {
         status,
         kind,
@@ -122,7 +123,9 @@ fn shape(code: Code) -> (u16, &'static str, Option<&'static str>) {
         Code::RateExceeded | Code::SlotsTaken | Code::NoRoom => {
             (429, "requests", Some("rate_limit_exceeded"))
         }
-        Code::TokenRateExceeded | Code::RateTooLow => (429, "tokens", Some("rate_limit_exceeded")),
+        Code::TokenRateExceeded | Code::RateTooLow | Code::TooLarge => {
+            (429, "tokens", Some("rate_limit_exceeded"))
+        }
         Code::LedgerUnavailable | Code::Overloaded | Code::BudgetUnreachable => (503, "server_error", None),
         Code::ConnectTimeout | Code::FirstTokenTimeout | Code::IdleTimeout | Code::TotalTimeout => {
             (504, "server_error", Some("timeout"))

@@ -8,7 +8,7 @@ use bedplate_core::refusal::{Code, Refusal, Retry};
 use bedplate_core::route::Standing;
 
 use super::{Course, Last};
-use crate::compose::want;
+use crate::compose::{least, want};
 use crate::invoke::deadline::now;
 use crate::model::Target;
 use crate::pace::{Lane, NoRoom, Want};
@@ -19,7 +19,11 @@ impl Course<'_> {
     /// wait. `false` when there is none anywhere.
     pub(in crate::invoke) async fn room(&mut self, record: &mut Record) -> bool {
         let Some(lane) = self.composed.aim.lane.clone() else { return true };
-        let want = want(&self.composed.admitted, &self.composed.aim.model, record.notes());
+        let mut want = want(&self.composed.admitted, &self.composed.aim.model, record.notes());
+        self.reserves = want.tokens;
+        if cannot_hold(&lane, want.tokens) {
+            want.least = least(&self.composed.admitted, &self.composed.aim.model, record.notes());
+        }
         match lane.take_now(want, record.tick()) {
             Some(room) => self.room = Some(room),
             None => return self.wait_for_room(lane, want, record).await,
@@ -28,7 +32,7 @@ impl Course<'_> {
     }
 
     /// Waits at the targets that may be asked, whichever has room first.
-    async fn wait_for_room(&mut self, lane: Arc<Lane>, want: Want, record: &mut Record) -> bool {
+    async fn wait_for_room(&mut self, lane: Arc<Lane>, mut want: Want, record: &mut Record) -> bool {
         let began = record.tick();
         let pace = Arc::clone(&record.books().pace);
         let left = self.left();
@@ -36,6 +40,9 @@ impl Course<'_> {
         let patience = if self.rungs > 0 { Duration::ZERO } else { pace.patience(want.class).min(left) };
         let mut lanes = vec![lane];
         let others = self.others(&mut lanes, began);
+        if want.least == 0 && lanes.iter().any(|lane| cannot_hold(lane, want.tokens)) {
+            want.least = least(&self.composed.admitted, &self.composed.aim.model, record.notes());
+        }
         let clock = Arc::clone(&record.books().clock);
         let chances = &mut self.chances;
         let may = |at: usize| match at.checked_sub(1) {
@@ -61,10 +68,25 @@ impl Course<'_> {
                 turned
             }
             Err(no_room) => {
-                self.last = Some(Last::Full(no_room));
+                match self.too_large(want).filter(|_| no_room.never) {
+                    // how another target went wrong says more
+                    Some(too_large) => drop(self.last.get_or_insert(too_large)),
+                    None => self.last = Some(Last::Full(no_room)),
+                }
                 false
             }
         }
+    }
+
+    /// Whether the call is larger than all that any target allows, also of those that may not be asked now.
+    fn too_large(&self, want: Want) -> Option<Last> {
+        let body = &self.composed.admitted.call.body;
+        let way = self.composed.way.as_ref().filter(|_| self.rungs == 0);
+        let mut whole = self.composed.aim.lane.as_ref()?.whole()?;
+        for target in way.iter().flat_map(|way| &way.alias.targets).filter(|t| body.fits(&t.model)) {
+            whole = whole.max(target.lanes.of(&target.model, true)?.whole()?);
+        }
+        (want.least > whole).then_some(Last::TooLarge { least: want.least, whole })
     }
 
     /// Other targets that may be asked in this round; their lanes are added in the same order.
@@ -88,10 +110,22 @@ impl Course<'_> {
 }
 
 pub(super) fn full(no_room: NoRoom) -> Refusal {
-    let NoRoom { shed, lacks, after } = no_room;
+    let NoRoom { shed, lacks, after, .. } = no_room;
     let after = after.clamp(SOONEST, LATEST);
     let (shed, lacks) = (shed.name(), lacks.name());
     Refusal::of(Code::NoRoom).retry(Retry::After(after)).because(format_args!("{shed}: no {lacks} left"))
+}
+
+pub(super) fn too_large(least: u64, whole: u64) -> Refusal {
+    let said = format!(
+        "this call takes at least {least} tokens, more than the quota of any target allows in a minute: {whole}"
+    );
+    Refusal::new(Code::TooLarge, said)
+}
+
+/// Whether so many tokens are more than all of its quota.
+fn cannot_hold(lane: &Lane, tokens: u64) -> bool {
+    lane.whole().is_some_and(|whole| tokens > whole)
 }
 
 /// When a caller may try again who got no room.

@@ -67,7 +67,8 @@ pub(super) struct Seen {
 pub(super) fn body(prompt: u64, most: u64, writes: u64) -> Content {
     let head = format!("{prompt} {most} {writes} ");
     let bytes = usize::try_from(prompt * 4).unwrap();
-    Content::new(format!("{head:<bytes$}").into())
+    let rest = " ".repeat(bytes.saturating_sub(head.len()));
+    Content::new(format!("{head}{rest}").into())
 }
 
 impl Aws {

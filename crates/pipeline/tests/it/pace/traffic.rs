@@ -7,7 +7,7 @@ use bedplate_core::cache::Canonical;
 use bedplate_core::call::{Headers, Operation};
 use bedplate_core::content::Content;
 use bedplate_core::pace::Class;
-use bedplate_core::refusal::{Code, Refusal};
+use bedplate_core::refusal::{Code, Refusal, Retry};
 use bedplate_core::view::{Edits, Stamped, View};
 use bedplate_pipeline::{
     Caching, Health, Means, ModelConfig, Native, Pace, PaceConfig, Provider, ProviderFacts, QuotaConfig,
@@ -32,6 +32,7 @@ pub(super) struct Fate {
     pub(super) class: Class,
     pub(super) answered: bool,
     pub(super) code: Option<Code>,
+    pub(super) retry: Option<Retry>,
     pub(super) took: Duration,
 }
 
@@ -92,22 +93,35 @@ impl Rig {
 
     /// One call, to its end.
     pub(super) async fn call(&self, class: Class, prompt: u64, most: u64, writes: u64) -> Fate {
+        self.ask(class, prompt, Some(most), most, writes).await
+    }
+
+    /// The same of one that may not say how long its answer may be: the upstream reserves `most`.
+    pub(super) async fn ask(
+        &self,
+        class: Class,
+        prompt: u64,
+        says: Option<u64>,
+        most: u64,
+        writes: u64,
+    ) -> Fate {
         let began = Instant::now();
         let mut call = call(Operation::Converse);
         call.name = "triage".into();
         call.tags.class = Some(class);
-        call.body = Arc::new(Asking { plain: Plain(body(prompt, most, writes)), most });
+        call.body = Arc::new(Asking { plain: Plain(body(prompt, most, writes)), most: says });
         let mut record = self.house.open().await.unwrap();
         record.called(Operation::Converse, "triage", &call.tags);
-        let (answered, code) = match self.house.pipeline.run(call, record).await {
+        let (answered, refused) = match self.house.pipeline.run(call, record).await {
             Ok(reply) => (reply.status == 200, None),
             Err(Refused(refused)) => {
                 let (refusal, record) = *refused;
                 record.refused(&refusal, 429, "ThrottlingException");
-                (false, Some(refusal.code))
+                (false, Some((refusal.code, refusal.retry)))
             }
         };
-        Fate { class, answered, code, took: began.elapsed() }
+        let (code, retry) = (refused.map(|(code, _)| code), refused.map(|(_, retry)| retry));
+        Fate { class, answered, code, retry, took: began.elapsed() }
     }
 
     /// Calls for so long, so many tokens a minute of the quota as they would settle with a burndown of 1.
@@ -154,10 +168,10 @@ pub(super) fn nothing_kept(clock: &Arc<Paused>) -> Caching {
     bedplate_pipeline::CacheConfig::default().build(&single, &clock)
 }
 
-/// A body that says how long its answer may be.
+/// A body that says how long its answer may be, or not.
 struct Asking {
     plain: Plain,
-    most: u64,
+    most: Option<u64>,
 }
 
 impl Native for Asking {
@@ -188,7 +202,7 @@ impl Native for Asking {
 
 impl View for Asking {
     fn max_tokens(&self) -> Option<u64> {
-        Some(self.most)
+        self.most
     }
 
     fn bound_output(&self, tokens: u64, edits: &mut Edits) -> bool {
