@@ -126,6 +126,8 @@ impl Lane {
         }
         let Some(limits) = self.limits.filter(|_| throttled) else { return };
         match (limits.tpm, limits.rpm) {
+            // what was larger than all of it was refused for its size
+            (Some(tpm), _) if need as f64 > tpm as f64 * common.share() => {}
             (Some(tpm), _) => self.tokens = tpm as f64 * common.share(),
             (None, Some(rpm)) => self.requests = rpm as f64 * common.share(),
             (None, None) => {}
