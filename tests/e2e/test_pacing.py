@@ -205,7 +205,7 @@ priority = "background"
 [pace]
 background = "0s"
 """
-    gateway = start(sim("700ms", '{ from = "config" }', more))
+    gateway = start(sim("700ms", '{ from = "config", rpm = 100000 }', more))
     reports, other, first = known(gateway, feature="reports"), known(gateway, team="team-b"), known(gateway)
     ask = lambda key: gateway.client(key=key, retries={"total_max_attempts": 1}).converse(modelId=NOVA, **ASK)
     held = threading.Thread(target=ask, args=[first], daemon=True)
